@@ -1,0 +1,203 @@
+"""Changing an instance's type: what to do next, decided from the intent written on it and from what is true now.
+
+Nothing is remembered between two decisions but what stands in the intent. Going back to the old type is the same path with the
+two types exchanged.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from scaler.domain.instance import Health, Instance, InstanceState
+
+LEASE = timedelta(seconds=15)
+"""How long an owner is believed alive after its last renewal."""
+
+MAX_INTENT_LENGTH = 256
+_VERSION = "v1"
+
+
+class Goal(StrEnum):
+    """Which way the operation goes."""
+
+    FORWARD = "forward"
+    BACK = "back"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """The record on the instance of what is being done to it."""
+
+    from_type: str
+    to_type: str
+    """The type now tried."""
+    fallbacks: tuple[str, ...]
+    """Tried next, in this order, where `to_type` cannot be started."""
+    goal: Goal
+    was_running: bool
+    """Whether it ran before; it does so again at the end, whatever happens."""
+    owner: str
+    token: str
+    """Names this holder of the lease; a new holder writes a new one."""
+    lease_until: datetime
+    started_at: datetime
+    deadline: datetime
+
+    @property
+    def wanted_type(self) -> str:
+        return self.to_type if self.goal is Goal.FORWARD else self.from_type
+
+    @property
+    def turns_back_at(self) -> datetime:
+        """From here on the new type is given up: the last third of the time belongs to the way back."""
+        return self.started_at + (self.deadline - self.started_at) * 2 / 3
+
+    def is_leased(self, now: datetime) -> bool:
+        return now < self.lease_until
+
+    def encode(self) -> str:
+        """The record's text, only of characters every cloud takes; fallbacks that do not fit are left out, last first."""
+        names = list(self.fallbacks)
+        while len(text := self._encode(names)) > MAX_INTENT_LENGTH and names:
+            names.pop()
+        return text
+
+    def _encode(self, fallbacks: list[str]) -> str:
+        stamps = [int(moment.timestamp()) for moment in (self.lease_until, self.started_at, self.deadline)]
+        return (
+            f"{_VERSION} {self.goal} from={self.from_type} to={self.to_type} next={'/'.join(fallbacks)} run={int(self.was_running)} "
+            f"owner={self.owner[:40]} token={self.token} lease={stamps[0]} start={stamps[1]} end={stamps[2]}"
+        )
+
+    @classmethod
+    def decode(cls, text: str) -> "Intent | None":
+        """Read the record; None where it is not one of ours (a later version, or a stranger's edit)."""
+        words = text.split()
+        if len(words) < 2 or words[0] != _VERSION:
+            return None
+        values: Mapping[str, str] = dict(word.split("=", 1) for word in words[2:] if "=" in word)
+        try:
+            return cls(
+                values["from"],
+                values["to"],
+                tuple(name for name in values["next"].split("/") if name),
+                Goal(words[1]),
+                values["run"] == "1",
+                values["owner"],
+                values["token"],
+                *(datetime.fromtimestamp(int(values[key]), UTC) for key in ("lease", "start", "end")),
+            )
+        except (KeyError, ValueError, OverflowError, OSError):
+            return None
+
+
+class Step(StrEnum):
+    """A named state change, or why there is none."""
+
+    WAIT = "wait"
+    STOP = "stop"
+    SET_TYPE = "set_type"
+    START = "start"
+    PROBE = "probe"
+    NEXT_TYPE = "next_type"
+    TURN_BACK = "turn_back"
+    FINISH = "finish"
+    GIVE_UP = "give_up"
+
+
+class ProbeState(StrEnum):
+    """What the policy's health probes last said."""
+
+    NONE = "none"
+    """There are no probes."""
+    UNKNOWN = "unknown"
+    FAILING = "failing"
+    OK = "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What is true now. `instance` None: the provider no longer knows it."""
+
+    instance: Instance | None
+    probes: ProbeState = ProbeState.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The next step and why."""
+
+    step: Step
+    why: str
+
+
+def decide(intent: Intent, observation: Observation, now: datetime) -> Decision:
+    """The next step; total over every state of the instance and every intent."""
+    instance = observation.instance
+    if instance is None or instance.state is InstanceState.GONE:
+        return Decision(Step.GIVE_UP, "the instance is gone: someone terminated it")
+    if instance.type_name not in {intent.from_type, intent.to_type, *intent.fallbacks}:
+        return Decision(Step.GIVE_UP, f"someone else changed its type to {instance.type_name}; it is left as it is")
+    if now >= intent.deadline:
+        return _at_deadline(intent, instance)
+    if intent.goal is Goal.FORWARD and now >= intent.turns_back_at:
+        return Decision(Step.TURN_BACK, f"{intent.to_type} was not ready in time")
+    match instance.state:
+        case InstanceState.PENDING | InstanceState.STOPPING:
+            return Decision(Step.WAIT, f"it is {instance.state}")
+        case InstanceState.STOPPED:
+            return _when_stopped(intent, instance)
+        case InstanceState.RUNNING:
+            return _when_running(intent, instance, observation.probes)
+
+
+def _at_deadline(intent: Intent, instance: Instance) -> Decision:
+    if instance.state is InstanceState.RUNNING and instance.type_name == intent.from_type:
+        return Decision(Step.FINISH, "the deadline has passed; it runs as it was")
+    return Decision(Step.GIVE_UP, f"the deadline has passed and it is {instance.state}, type {instance.type_name}")
+
+
+def _when_stopped(intent: Intent, instance: Instance) -> Decision:
+    if instance.type_name != intent.wanted_type:
+        return Decision(Step.SET_TYPE, f"it is stopped and still {instance.type_name}")
+    if not intent.was_running:
+        return Decision(Step.FINISH, f"it is {instance.type_name} and stopped, as it was before")
+    if intent.goal is Goal.FORWARD and failed_to_start(instance):
+        return Decision(Step.NEXT_TYPE, f"it stopped again while starting as {instance.type_name}: {instance.state_reason}")
+    return Decision(Step.START, f"it is stopped and {instance.type_name}")
+
+
+def failed_to_start(instance: Instance) -> bool:
+    """Whether a stopped instance was stopped by the provider rather than by a request: EC2 gives reasons such as
+    `Server.InsufficientInstanceCapacity` then, and `Client.UserInitiatedShutdown` or `Client.InstanceInitiatedShutdown` otherwise.
+    """
+    return bool(instance.state_reason) and "initiated" not in instance.state_reason.lower()
+
+
+def _when_running(intent: Intent, instance: Instance, probes: ProbeState) -> Decision:
+    if instance.type_name != intent.wanted_type:
+        return Decision(Step.STOP, f"it runs as {instance.type_name} and is to become {intent.wanted_type}")
+    if instance.health is Health.INITIALIZING:
+        return Decision(Step.WAIT, "the provider's status checks are not done")
+    if instance.health is Health.IMPAIRED:
+        if intent.goal is Goal.FORWARD:
+            return Decision(Step.TURN_BACK, f"the provider's status checks fail on {instance.type_name}")
+        return Decision(Step.WAIT, "the provider's status checks fail")
+    if intent.goal is Goal.FORWARD and probes is ProbeState.UNKNOWN:
+        return Decision(Step.PROBE, "it runs; the health checks have the last word")
+    if intent.goal is Goal.FORWARD and probes is ProbeState.FAILING:
+        return Decision(Step.PROBE, "the health checks do not pass yet")
+    return Decision(Step.FINISH, f"it runs as {instance.type_name}")
+
+
+def turned_back(intent: Intent) -> Intent:
+    """The same operation on its way back."""
+    return replace(intent, goal=Goal.BACK)
+
+
+def with_next_type(intent: Intent) -> Intent:
+    """The same operation with the next fallback, or on its way back where none is left."""
+    if intent.goal is Goal.BACK or not intent.fallbacks:
+        return turned_back(intent)
+    return replace(intent, to_type=intent.fallbacks[0], fallbacks=intent.fallbacks[1:])
