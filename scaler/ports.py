@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import ClassVar, Protocol
 
 from scaler.domain.instance import Finding, Instance, InstanceId, Offering, Reference, Selector, TagKey
+from scaler.domain.outcome import DeployRecord, OperationResult
+from scaler.domain.policy import Probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +152,40 @@ class Clock(Protocol):
         ...
 
     def sleep(self, seconds: float) -> None: ...
+
+
+class ProbeResult(Protocol):
+    """What one health probe said."""
+
+    @property
+    def ok(self) -> bool: ...
+
+    @property
+    def text(self) -> str:
+        """What was seen, in words."""
+        ...
+
+
+class Prober(Protocol):
+    """Tries a health probe once."""
+
+    def __call__(self, probe: Probe, address: str | None, instance: str) -> ProbeResult: ...
+
+
+class Store(Protocol):
+    """The record of past deploys and operations kept on this machine.
+
+    Losing it loses no promise: what an operation needs stands on the instance. Every call may raise `StoreError`.
+    """
+
+    def add_deploy(self, record: DeployRecord) -> None: ...
+
+    def add_operation(self, result: OperationResult) -> None: ...
+
+    def deploys(self, instance: InstanceId | None = None, limit: int = 50) -> Sequence[DeployRecord]:
+        """Newest first; of all instances where none is named."""
+        ...
+
+    def operations(self, instance: InstanceId | None = None, limit: int = 50) -> Sequence[OperationResult]:
+        """Newest first; of all instances where none is named."""
+        ...

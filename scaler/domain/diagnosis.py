@@ -64,6 +64,16 @@ class Source(StrEnum):
     OUTPUT = "output"
 
 
+_WITNESS = {
+    Source.COUNTERS: "counters",
+    Source.KERNEL: "report",
+    Source.CONSOLE: "report",
+    Source.EXIT_CODE: "deploy",
+    Source.OUTPUT: "deploy",
+}
+"""Sources that repeat one another are one witness: a console shows the kernel's log, a shell prints “Killed” because of the 137."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """One thing the diagnosis rests on."""
@@ -156,8 +166,10 @@ def _weigh(claims: Sequence[_Claim]) -> tuple[Cause, float]:
         return Cause.OTHER, 0.8 if claims else 0.0
     best = max(decisive, key=lambda claim: claim.confidence)
     doubt = 1 - best.confidence
-    others = {claim.reason.source for claim in decisive if claim.cause is best.cause} - {best.reason.source}
-    return best.cause, 1 - doubt / 2 ** len(others)
+    independent = {_WITNESS[claim.reason.source] for claim in decisive if claim.cause is best.cause} - {
+        _WITNESS[best.reason.source]
+    }
+    return best.cause, 1 - doubt / 2 ** len(independent)
 
 
 def _from_counters(evidence: Evidence) -> Iterator[_Claim]:
