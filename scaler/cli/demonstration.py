@@ -1,0 +1,145 @@
+"""The demo: every command in it is run as a user would run it, in a process of its own."""
+
+import contextlib
+import importlib.util
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from scaler.domain.errors import ScalerError, UsageError
+
+_TYPE, _NAME = "t3.micro", "web-1"
+_POLICY = """\
+version: 1
+targets:
+  demo:
+    instance: {reference}
+    deploy: {deploy}
+    rehearse: true          # run the deploy here, within the instance's memory
+    on_oom: {{approval: auto, retries: 1}}
+    limits: {{max_memory: 8GiB}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The emulated cloud and a folder for everything the demo writes."""
+
+    folder: Path
+    reference: str
+    environment: Mapping[str, str]
+
+
+def run(*, keep: bool) -> int:
+    """Play the demo; 0 where the deploy passed in the end."""
+    _require("boto3", "moto")
+    with _staged() as stage:
+        report = stage.folder / "report.json"
+        _show(stage, ["status", "demo"])
+        code = _show(stage, ["guard", "demo", "--report", str(report)])
+        _show(stage, ["status", "demo"])
+        _show(stage, ["history"])
+        click.echo(f"\nThe deploy ended with {code}. The report: {_kept(report)}")
+        if keep:
+            _stay(stage)
+    return code
+
+
+def _require(*packages: str) -> None:
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        hint = "Install it with: uv tool install 'scale-up[demo]'  (or pipx install 'scale-up[demo]')"
+        raise UsageError(f"The demo needs {' and '.join(missing)}, which is not installed.", hint=hint)
+
+
+@contextlib.contextmanager
+def _staged() -> Iterator[Stage]:
+    with tempfile.TemporaryDirectory(prefix="scale-demo-") as name, _emulator() as cloud:
+        folder = Path(name)
+        reference = f"ec2:{cloud['region']}/{cloud['instance']}"
+        build = _examples() / "asset-build" / "build.py"
+        deploy = shlex.join([sys.executable, str(build), "--out", str(folder / "public")])
+        policy = folder / "scale.yml"
+        policy.write_text(_POLICY.format(reference=reference, deploy=json.dumps(deploy)), encoding="utf-8")
+        yield Stage(folder, reference, _environment(cloud, folder, policy))
+
+
+def _environment(cloud: Mapping[str, str], folder: Path, policy: Path) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT_URL": cloud["endpoint"],
+        "AWS_DEFAULT_REGION": cloud["region"],
+        "AWS_ACCESS_KEY_ID": "demo",
+        "AWS_SECRET_ACCESS_KEY": "demo",
+        "SCALE_POLICY": str(policy),
+        "XDG_STATE_HOME": str(folder / "state"),
+        "XDG_CACHE_HOME": str(folder / "cache"),
+    }
+
+
+@contextlib.contextmanager
+def _emulator() -> Iterator[Mapping[str, str]]:
+    click.echo(f"Starting an emulated EC2 on this machine, with one {_TYPE} named {_NAME} ...")
+    command = [sys.executable, "-m", "scaler_providers.ec2.emulator", _TYPE, _NAME]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None  # noqa: S101 - for the type checker
+        assert process.stdout is not None  # noqa: S101
+        assert process.stderr is not None  # noqa: S101
+        line = process.stdout.readline()
+        if not line:
+            raise ScalerError(f"The emulated EC2 did not start: {process.stderr.read().strip()[-500:]}")
+        try:
+            yield json.loads(line)
+        finally:
+            process.stdin.close()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _examples() -> Path:
+    """The examples: inside the package where it was installed, beside it in a checkout."""
+    package = Path(__file__).parent.parent
+    for folder in (package / "examples", package.parent / "examples"):
+        if (folder / "asset-build" / "build.py").exists():
+            return folder
+    raise ScalerError("The demo's example was not installed with scale.")
+
+
+def _show(stage: Stage, arguments: Sequence[str]) -> int:
+    click.echo(f"\n$ scale {shlex.join(arguments)}")
+    return subprocess.run(
+        [sys.executable, "-m", "scaler", *arguments], env={**os.environ, **stage.environment}, check=False
+    ).returncode
+
+
+def _kept(report: Path) -> str:
+    """The report, moved out of the folder that goes away."""
+    handle, name = tempfile.mkstemp(prefix="scale-demo-report-", suffix=".json")
+    os.close(handle)
+    shutil.copyfile(report, name)
+    return name
+
+
+def _stay(stage: Stage) -> None:
+    click.echo("\nThe emulated cloud stays. In another terminal:\n")
+    for name, value in stage.environment.items():
+        click.echo(f"  export {name}={shlex.quote(value)}")
+    click.echo("  scale up demo        # or: scale status, scale plan --all, scale down demo\n\nCtrl-C ends it.")
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.stdin.read() if not sys.stdin.isatty() else _wait()
+
+
+def _wait() -> None:
+    import signal
+
+    signal.pause()
