@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from scaler.cli import options
+
 _FILE = click.argument("file", required=False, type=click.Path(path_type=Path))
 
 
@@ -46,8 +48,8 @@ def check(file: Path | None) -> None:
 
 @group.command()
 @_FILE
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", envvar="SCALE_FORMAT", show_default=True)
-def show(file: Path | None, form: str) -> None:
+@options.output_format
+def show(file: Path | None, output_format: str) -> None:
     """Show what FILE means for every target, defaults filled in."""
     import json
 
@@ -56,7 +58,7 @@ def show(file: Path | None, form: str) -> None:
     from scaler import policyfile
 
     shown = policyfile.show(policyfile.load(locate(file)))
-    if form == "json":
+    if output_format == "json":
         click.echo(json.dumps(shown, indent=2))
     else:
         click.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=120), nl=False)

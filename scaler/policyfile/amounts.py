@@ -14,7 +14,7 @@ from scaler.policyfile.problems import quoted
 
 _MEMORY = rf"^(?=.*[1-9]){AMOUNT} ?([kKmMgGtT][iI]?[bB]?|[bB])$"
 _DURATION = r"^(?=.*[1-9])([0-9]{1,6}(\.[0-9]{1,6})? ?(ms|s|m|h|d) ?){1,5}$"
-_PERCENT = r"^(300|[12]?[0-9]{1,2}(\.[0-9]{1,6})?) ?%$"
+_PERCENT = r"^(300|[12]?[0-9]{1,2}(\.[0-9]{1,18})?) ?%$"
 _ANY_PRICE = rf"^{AMOUNT} ?USD ?/ ?[a-z]+$"
 _MONTHLY = rf"^(?=.*[1-9]){AMOUNT} ?USD( ?/ ?month)?$"
 _HOURLY = rf"^{AMOUNT} ?USD( ?/ ?hour)?$"
@@ -60,13 +60,15 @@ def _growth(value: object) -> Decimal:
     return factor
 
 
-def _price(pattern: str, unit: str) -> Callable[[object], Decimal]:
+def _price(pattern: str, unit: str, example: str) -> Callable[[object], Decimal]:
     def check(value: object) -> Decimal:
         price = number(value)
         if price is not None and (price > 0 or (price == 0 and unit == "hour")):
             return price
         if not matches(value, pattern):
-            raise refusal(f"{quoted(value)} is not a price here.{_why(value)} Write it like 80, 80 USD or 80 USD/{unit}.")
+            raise refusal(
+                f"{quoted(value)} is not a price here.{_why(value)} Write it like {example}, {example} USD or {example} USD/{unit}."
+            )
         return Decimal(value.split("USD")[0].strip())
 
     def _why(value: object) -> str:
@@ -82,6 +84,8 @@ Duration = Annotated[timedelta, PlainValidator(_duration), string(_DURATION, "90
 Headroom = Annotated[Decimal, PlainValidator(_headroom), number_or(_PERCENT, "15%", minimum=0, exclusiveMaximum=1)]
 Growth = Annotated[Decimal, PlainValidator(_growth), schema(type="number", exclusiveMinimum=1)]
 MonthlyPrice = Annotated[
-    Decimal, PlainValidator(_price(_MONTHLY, "month")), number_or(_MONTHLY, "80 USD/month", exclusiveMinimum=0)
+    Decimal, PlainValidator(_price(_MONTHLY, "month", "80")), number_or(_MONTHLY, "80 USD/month", exclusiveMinimum=0)
 ]
-HourlyPrice = Annotated[Decimal, PlainValidator(_price(_HOURLY, "hour")), number_or(_HOURLY, "0.0208 USD/hour", minimum=0)]
+HourlyPrice = Annotated[
+    Decimal, PlainValidator(_price(_HOURLY, "hour", "0.0208")), number_or(_HOURLY, "0.0208 USD/hour", minimum=0)
+]

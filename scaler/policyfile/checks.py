@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from scaler.policyfile.problems import did_you_mean, quoted
 
-AMOUNT = r"[0-9]{1,9}(\.[0-9]{1,9})?"
+AMOUNT = r"[0-9]{1,15}(\.[0-9]{1,18})?"
 
 _T = TypeVar("_T")
 

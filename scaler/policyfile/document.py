@@ -17,8 +17,8 @@ _MAX_DEPTH = 50
 
 _TAG = "tag:yaml.org,2002:"
 _ALIAS = "alias"
-_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
-_FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})?\.[0-9]{1,18}")
+_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,14})")
+_FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,14})?\.[0-9]{1,18}")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _NULL = re.compile(r"~|null|Null|NULL|")
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
@@ -30,7 +30,8 @@ _SYNTAX = (
         "a key is not allowed here: wrong indentation, or text with ': ' in it, which needs quotes.",
     ),
     ("could not find expected ':'", "this line is no 'key: value', or a quote before it is not closed."),
-    ("expected a single document", "a second document begins here. A policy file holds one."),
+    ("another document", "a second document begins here. A policy file holds one."),
+    ("second occurrence", "an anchor (&name) of this name stands above. Remove both: aliases are not supported."),
     ("nested too deeply", f"this is nested more than {_MAX_DEPTH} deep. No policy is."),
 )
 """PyYAML's words (6.0, scanner.py, parser.py, composer.py) and ours."""

@@ -52,7 +52,7 @@ def known_keys(location: Location) -> list[str]:
 def _step(node: dict[str, Any], step: str | int) -> dict[str, Any]:
     if isinstance(step, int):
         return dict(node["items"])
-    if step.startswith("<"):
+    if "oneOf" in node and "properties" not in node:
         return {"$ref": f"#/$defs/{step.strip('<>')}"}
     return dict(node.get("properties", {}).get(step) or node["additionalProperties"])
 

@@ -11,24 +11,25 @@ from scaler.policyfile.problems import Location, Problem, did_you_mean, dotted, 
 
 
 def problem(document: Document, error: ErrorDetails) -> Problem | None:
-    """One finding; None where the document itself could not be read at that place, which has been said."""
-    location = _in_document(error["loc"])
-    if any(location[:end] in document.broken for end in range(len(location) + 1)):
+    """One finding; None where the value could not even be read, which has been said."""
+    is_bad_name = error["type"] == "policy" and error["loc"][-1] == "[key]"
+    location = _in_document(error["loc"][:-1] if is_bad_name else error["loc"])
+    is_about_key = is_bad_name or error["type"] == "extra_forbidden"
+    if not is_about_key and _has_been_said(document, location, error["input"]):
         return None
-    if error["type"] == "extra_forbidden" or error["loc"][-1:] == ("[key]",):
-        mark = document.key_mark(location)
-    else:
-        mark = document.value_mark(location)
+    mark = document.key_mark(location) if is_about_key else document.value_mark(location)
     return Problem(mark, _text(error, location))
 
 
+def _has_been_said(document: Document, location: Location, value: object) -> bool:
+    if location in document.broken:
+        return True
+    return isinstance(value, list) and any(broken[:-1] == location for broken in document.broken)
+
+
 def _in_document(loc: Location) -> Location:
-    """Without the marks of pydantic's own: `<TcpSection>` for the variant it chose, `[key]` for a key."""
-    return tuple(
-        step
-        for position, step in enumerate(loc)
-        if not (position and step == "[key]") and not _is_variant(step, loc[position - 1] if position else "")
-    )
+    """Without the marks of pydantic's own, like `<TcpSection>` for the variant it chose."""
+    return tuple(step for at, step in enumerate(loc) if not (at and _is_variant(step, loc[at - 1])))
 
 
 def _is_variant(step: str | int, before: str | int) -> bool:
