@@ -12,7 +12,12 @@ from scaler.cli.guard import CommandAfterDashes
 @click.option("--exit-code", type=click.IntRange(0, 255), required=True, metavar="N", help="What the deploy ended with.")
 @click.option("--log", "log_path", required=True, metavar="FILE|-", help="What the deploy printed; - is standard input.")
 @click.option(
-    "--since", type=options.Duration(), default="1h", show_default=True, metavar="DURATION", help="How long ago the deploy began."
+    "--since",
+    callback=options.to_duration,
+    default="1h",
+    show_default=True,
+    metavar="DURATION",
+    help="How long ago the deploy began.",
 )
 @click.option("--retry", is_flag=True, help="Run the deploy again: the command after --, or the target's own.")
 @options.target

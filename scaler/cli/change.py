@@ -8,7 +8,7 @@ import click
 from scaler.cli import wiring
 from scaler.cli.progress import Progress
 from scaler.domain.errors import ScalerError
-from scaler.domain.outcome import OperationResult, Outcome
+from scaler.domain.outcome import EXIT_CODES, OperationResult, Outcome
 from scaler.domain.plan import Plan
 from scaler.engine import plan as planning
 from scaler.engine.operate import execute
@@ -16,30 +16,27 @@ from scaler.engine.targets import Scope
 from scaler.render import json, text
 
 
-def make_plan(context: wiring.Context, request: planning.Request) -> tuple[Scope, Plan]:
-    """The plan for the one instance meant."""
-    scope = context.one()
-    return scope, planning.make(scope, request, context.clock, context.store)
-
-
-def show_plan(plan: Plan, output_format: str, *, show_all: bool = False) -> None:
-    """Write a plan to stdout."""
+def show(context: wiring.Context, request: planning.Request, output_format: str, *, show_all: bool = False) -> int:
+    """Write the plan to stdout and change nothing; 3 where it is refused."""
+    plan = planning.make(context.one(), request, context.clock, context.store)
     click.echo(json.dump(json.plan(plan)) if output_format == "json" else "\n".join(text.plan(plan, show_all=show_all)))
+    return 0 if plan.remedy else 3
 
 
-def carry_out(
-    context: wiring.Context, request: planning.Request, *, output_format: str, yes: bool, deadline: timedelta | None
+def run(
+    context: wiring.Context, request: planning.Request, *, output_format: str, dry_run: bool, yes: bool, deadline: timedelta | None
 ) -> int:
     """Plan, show, ask, do; the exit code of the contract."""
-    scope, plan = make_plan(context, request)
+    if dry_run:
+        return show(context, request, output_format)
+    scope = context.one()
+    plan = planning.make(scope, request, context.clock, context.store)
     as_json = output_format == "json"
     click.echo("\n".join(text.plan(plan)), err=as_json)
     if plan.remedy is None:
-        return _not_done(context, plan, Outcome.REFUSED, "; ".join(one.text for one in plan.refused), as_json=as_json)
+        return _refuse(context, plan, "; ".join(one.text for one in plan.refused), as_json=as_json)
     if not yes and not _is_confirmed(plan):
-        return _not_done(
-            context, plan, Outcome.REFUSED, "not confirmed; nothing was changed (--yes does it without asking)", as_json=as_json
-        )
+        return _refuse(context, plan, "not confirmed (--yes does it without asking)", as_json=as_json)
     result = _execute(context, scope, plan, deadline)
     click.echo(json.dump(json.operation(result)) if as_json else "\n".join(text.operation(result)))
     return result.exit_code
@@ -55,11 +52,11 @@ def _is_confirmed(plan: Plan) -> bool:
         return False
 
 
-def _not_done(context: wiring.Context, plan: Plan, outcome: Outcome, why: str, *, as_json: bool) -> int:
+def _refuse(context: wiring.Context, plan: Plan, why: str, *, as_json: bool) -> int:
     if as_json:
-        click.echo(json.dump(json.unchanged(plan, outcome, why, context.clock.now())))
+        click.echo(json.dump(json.unchanged(plan, Outcome.REFUSED, why, context.clock.now())))
     click.echo(f"scale: {plan.instance.name} was not changed: {why}", err=True)
-    return 3
+    return EXIT_CODES[Outcome.REFUSED]
 
 
 def _execute(context: wiring.Context, scope: Scope, plan: Plan, deadline: timedelta | None) -> OperationResult:

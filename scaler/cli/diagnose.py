@@ -11,7 +11,7 @@ from scaler.cli import options
 @click.option("--exit-code", type=click.IntRange(0, 255), metavar="N", help="What the deploy ended with.")
 @click.option("--log", "log_path", metavar="FILE|-", help="What the deploy printed; - is standard input.")
 @click.option(
-    "--since", type=options.Duration(), metavar="DURATION", help="How long ago it began: kills before that are not its own."
+    "--since", callback=options.to_duration, metavar="DURATION", help="How long ago it began: kills before that are not its own."
 )
 @click.option("--kernel-log", "kernel_path", metavar="FILE", help="The kernel log of the instance (dmesg, journalctl -k).")
 @options.instance

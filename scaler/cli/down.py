@@ -9,10 +9,10 @@ from scaler.cli import options
 
 @click.command("down")
 @click.argument("name", required=False, metavar="[REF|NAME]")
-@click.option("--to", "to_type", metavar="TYPE", help="This very type.")
-@click.option("--memory", type=options.Bytes(), metavar="AMOUNT", help="At least this much: 8g, 8GB, 8192MiB.")
+@options.to
+@options.memory
 @click.option("--force", is_flag=True, help="Go below what past deploys needed.")
-@click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
+@options.dry_run
 @options.yes
 @options.deadline
 @options.policy
@@ -37,12 +37,7 @@ def command(
     from scaler.cli import change, wiring
     from scaler.engine.plan import Request
 
-    if to_type and memory:
-        raise click.UsageError("--to and --memory exclude each other.")
-    context = wiring.context(policy_path, name)
+    options.exclude_each_other(to_type, memory)
     request = Request(to_type=to_type, memory_bytes=memory, is_growth=False, is_forced=force)
-    if dry_run:
-        _, plan = change.make_plan(context, request)
-        change.show_plan(plan, output_format)
-        ctx.exit(0 if plan.remedy else 3)
-    ctx.exit(change.carry_out(context, request, output_format=output_format, yes=yes, deadline=deadline))
+    context = wiring.context(policy_path, name)
+    ctx.exit(change.run(context, request, output_format=output_format, dry_run=dry_run, yes=yes, deadline=deadline))

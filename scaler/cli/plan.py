@@ -7,8 +7,8 @@ from scaler.cli import options
 
 @click.command("plan")
 @click.argument("name", required=False, metavar="[REF|NAME]")
-@click.option("--to", "to_type", metavar="TYPE", help="For this very type.")
-@click.option("--memory", type=options.Bytes(), metavar="AMOUNT", help="For at least this much: 8g, 8GB, 8192MiB.")
+@options.to
+@options.memory
 @click.option("--all", "show_all", is_flag=True, help="Every type, those refused with the reason.")
 @options.policy
 @options.output_format
@@ -26,9 +26,6 @@ def command(
     from scaler.cli import change, wiring
     from scaler.engine.plan import Request
 
-    if to_type and memory:
-        raise click.UsageError("--to and --memory exclude each other.")
+    options.exclude_each_other(to_type, memory)
     context = wiring.context(policy_path, name)
-    _, plan = change.make_plan(context, Request(to_type=to_type, memory_bytes=memory))
-    change.show_plan(plan, output_format, show_all=show_all)
-    ctx.exit(0 if plan.remedy else 3)
+    ctx.exit(change.show(context, Request(to_type=to_type, memory_bytes=memory), output_format, show_all=show_all))

@@ -9,9 +9,9 @@ from scaler.cli import options
 
 @click.command("up")
 @click.argument("name", required=False, metavar="[REF|NAME]")
-@click.option("--to", "to_type", metavar="TYPE", help="This very type.")
-@click.option("--memory", type=options.Bytes(), metavar="AMOUNT", help="At least this much: 8g, 8GB, 8192MiB.")
-@click.option("--dry-run", is_flag=True, help="Show the plan and change nothing (as `scale plan`).")
+@options.to
+@options.memory
+@options.dry_run
 @options.yes
 @options.deadline
 @options.policy
@@ -35,12 +35,7 @@ def command(
     from scaler.cli import change, wiring
     from scaler.engine.plan import Request
 
-    if to_type and memory:
-        raise click.UsageError("--to and --memory exclude each other.")
-    context = wiring.context(policy_path, name)
+    options.exclude_each_other(to_type, memory)
     request = Request(to_type=to_type, memory_bytes=memory)
-    if dry_run:
-        _, plan = change.make_plan(context, request)
-        change.show_plan(plan, output_format)
-        ctx.exit(0 if plan.remedy else 3)
-    ctx.exit(change.carry_out(context, request, output_format=output_format, yes=yes, deadline=deadline))
+    context = wiring.context(policy_path, name)
+    ctx.exit(change.run(context, request, output_format=output_format, dry_run=dry_run, yes=yes, deadline=deadline))
