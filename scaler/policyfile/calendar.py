@@ -35,7 +35,10 @@ def _zone(value: object) -> ZoneInfo:
             return ZoneInfo(value)
         except (KeyError, ValueError, OSError):
             pass
-    near = did_you_mean(value, available_timezones()) if isinstance(value, str) else ""
+    known = available_timezones()
+    if not known:
+        raise refusal("this machine has no time zones to look it up in. Install its package tzdata.")
+    near = did_you_mean(value, known) if isinstance(value, str) else ""
     raise refusal(f"{quoted(value)} is not a time zone.{near} Write an IANA name like Europe/Berlin or UTC.")
 
 

@@ -235,6 +235,16 @@ def test_names_that_look_like_pydantics_own_marks_are_refused_like_others(tmp_pa
     assert any(f"unknown key '{name}x' in targets.{name}." in line for line in said)
 
 
+def test_a_machine_without_time_zones_is_told_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scaler.policyfile.calendar.available_timezones", set)
+
+    said = errors(tmp_path, WEB + "limits: {windows: [{from: 1:00, to: 2:00, zone: Mars/Base}]}")
+
+    assert said == [
+        "scale.yml:5:49: limits.windows[0].zone: this machine has no time zones to look it up in. Install its package tzdata."
+    ]
+
+
 def test_a_directory_is_refused_with_the_file_to_name(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match=r"this is a directory\. Name the file in it, like .*/scale\.yml"):
         load(tmp_path)
