@@ -6,7 +6,7 @@ import sys
 import click
 
 from scaler import __version__
-from scaler.domain.errors import ScalerError
+from scaler.domain.errors import PolicyError, ScalerError
 
 _COMMANDS = {
     "guard": "Run a deploy; if it runs out of memory, grow its instance and run it again.",
@@ -63,6 +63,7 @@ def main() -> None:
 
 def print_error(error: ScalerError) -> None:
     """Write an error and its hint to stderr."""
-    click.echo(f"scale: {error}", err=True)
+    # A policy file's errors are lines of their own, so that editors can jump to file:line:column.
+    click.echo(str(error) if isinstance(error, PolicyError) else f"scale: {error}", err=True)
     if error.hint:
         click.echo(f"       {error.hint}", err=True)

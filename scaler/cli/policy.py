@@ -1,6 +1,5 @@
 """`scale policy`: check, show and begin the policy file."""
 
-import os
 from pathlib import Path
 
 import click
@@ -18,17 +17,11 @@ def group() -> None:
     """
 
 
-def locate(file: Path | None) -> Path:
-    """The policy file to use: the one given, the one SCALE_POLICY names, or the nearest one above.
-
-    Raises:
-        UsageError: there is none.
-    """
-    from scaler import policyfile
+def _path(file: Path | None) -> Path:
+    from scaler.cli.policyfiles import locate
     from scaler.domain.errors import UsageError
 
-    named = os.environ.get("SCALE_POLICY")
-    found = file or (Path(named) if named else policyfile.find(Path.cwd()))
+    found = locate(file)
     if found is None:
         raise UsageError("There is no scale.yml in this directory or above it.", hint="Write an example with: scale policy init")
     return found
@@ -40,7 +33,7 @@ def check(file: Path | None) -> None:
     """Say whether FILE is valid, or everything that is wrong with it."""
     from scaler import policyfile
 
-    path = locate(file)
+    path = _path(file)
     targets = list(policyfile.load(path).targets)
     count = f"{len(targets)} target" + ("" if len(targets) == 1 else "s")
     click.echo(f"{path} is valid: {count} ({', '.join(targets)})." if targets else f"{path} is valid: no targets.")
@@ -57,7 +50,7 @@ def show(file: Path | None, output_format: str) -> None:
 
     from scaler import policyfile
 
-    shown = policyfile.show(policyfile.load(locate(file)))
+    shown = policyfile.show(policyfile.load(_path(file)))
     if output_format == "json":
         click.echo(json.dumps(shown, indent=2))
     else:

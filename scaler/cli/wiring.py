@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from scaler.cli.policyfiles import locate
 from scaler.domain.errors import UsageError
 from scaler.domain.instance import Instance, Reference
 from scaler.domain.operation import Decision
@@ -66,18 +67,12 @@ def load_policy(path: str | None) -> Policy | None:
         PolicyError: it is wrong; the message holds every error.
         UsageError: the file named does not exist.
     """
-    named = path or os.environ.get("SCALE_POLICY")
-    if named is None and not _may_have_policy(Path.cwd()):
+    where = locate(Path(path) if path else None)
+    if where is None:
         return None
-    from scaler.policyfile import find as find_policy
     from scaler.policyfile import load
 
-    where = Path(named) if named else find_policy(Path.cwd())
-    return load(where) if where else None
-
-
-def _may_have_policy(start: Path) -> bool:
-    return any((folder / name).exists() for folder in (start, *start.parents) for name in ("scale.yml", "scale.yaml"))
+    return load(where)
 
 
 @dataclass(frozen=True, slots=True)

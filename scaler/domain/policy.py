@@ -160,5 +160,7 @@ class Policy:
 
     path: str
     targets: Mapping[str, Target] = field(default_factory=dict)
+    defaults: Target = Target(name="", instances=())
+    """What holds for an instance that no target names: the file's common keys."""
     usd_per_hour: Mapping[str, Decimal] = field(default_factory=dict)
     """Prices by type name that replace the provider's (negotiated rates)."""

@@ -1,7 +1,7 @@
 """From what the user named to instances and what the policy says of them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from scaler.domain.errors import UsageError
@@ -24,8 +24,11 @@ class Scope:
     usd_per_hour: Mapping[str, Decimal]
 
 
-def without_policy(reference: Reference) -> Target:
-    """The target of an instance that no policy file names: naming it on the command line is the consent."""
+def unnamed(policy: Policy | None, reference: Reference) -> Target:
+    """The target of an instance that no target names: a policy file's common keys hold for it; where there is no file, naming it on
+    the command line is the consent."""
+    if policy is not None:
+        return replace(policy.defaults, name=str(reference), instances=(reference,))
     return Target(name=str(reference), instances=(reference,), on_oom=OnOom(approval=Approval.AUTO))
 
 
@@ -37,7 +40,7 @@ def choose_target(policy: Policy | None, name: str | None, *, reference_allowed:
     """
     if name is not None and ":" in name and reference_allowed:
         reference = Reference.parse(name)
-        return _target_of(policy, reference) or without_policy(reference)
+        return _target_of(policy, reference) or unnamed(policy, reference)
     targets = policy.targets if policy else {}
     if name is None:
         if len(targets) == 1:

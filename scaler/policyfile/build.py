@@ -46,6 +46,7 @@ def build_policy(path: str, file: PolicyFile) -> Policy:
     return Policy(
         path=path,
         targets={name: _target(name, file, target) for name, target in (file.targets or {}).items()},
+        defaults=_target("", file, TargetSection.model_construct()),
         usd_per_hour=dict(file.prices or {}),
     )
 

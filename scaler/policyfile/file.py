@@ -1,6 +1,5 @@
-"""Finding and reading the policy file."""
+"""Reading the policy file."""
 
-import contextlib
 from importlib import resources
 from pathlib import Path
 
@@ -15,21 +14,8 @@ from scaler.policyfile.messages import problem
 from scaler.policyfile.models import PolicyFile
 from scaler.policyfile.problems import Mark, Problem, policy_error
 
-NAMES = ("scale.yml", "scale.yaml")
-
 _MAX_BYTES = 256 * 1024
 """A hundred times a long policy; PyYAML reads about 100 KB a second."""
-
-
-def find(start: Path) -> Path | None:
-    """The policy file of a directory: `scale.yml` (or else `scale.yaml`) there or in the nearest directory above."""
-    here = start.absolute()
-    for directory in (here, *here.parents):
-        for name in NAMES:
-            with contextlib.suppress(OSError):  # a directory that may not be searched holds no policy for us
-                if (directory / name).is_file():
-                    return directory / name
-    return None
 
 
 def load(path: Path) -> Policy:
@@ -65,7 +51,7 @@ def _read(file: str, path: Path) -> str:
         with path.open("rb") as stream:
             data = stream.read(_MAX_BYTES + 1)
     except IsADirectoryError:
-        raise PolicyError(f"{file}:1:1: this is a directory. Name the file in it, like {path / NAMES[0]}.") from None
+        raise PolicyError(f"{file}:1:1: this is a directory. Name the file in it, like {path / 'scale.yml'}.") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or str(error)
         raise PolicyError(

@@ -26,7 +26,7 @@ def commands() -> list[tuple[str, click.Command]]:
 
 @pytest.mark.parametrize(("name", "command"), commands(), ids=lambda value: value if isinstance(value, str) else "")
 def test_a_command_and_its_options_are_documented(name: str, command: click.Command) -> None:
-    assert name.split()[-1] in DOCUMENT
+    assert name.rsplit(maxsplit=1)[-1] in DOCUMENT
     for option in command.params:
         if isinstance(option, click.Option):
             assert option.opts[0] in DOCUMENT, f"{option.opts[0]} of scale {name} is not in docs/commands.md"
@@ -34,7 +34,9 @@ def test_a_command_and_its_options_are_documented(name: str, command: click.Comm
 
 
 def test_every_exit_code_an_error_ends_with_is_documented() -> None:
-    codes = {value.exit_code for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.ScalerError)}
+    codes = {
+        value.exit_code for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.ScalerError)
+    }
 
     assert codes == {2, 3, 4, 5}
     assert all(f"| {code} | " in DOCUMENT for code in codes)

@@ -40,7 +40,9 @@ def test_help_loads_no_sdk_and_no_rich_or_pydantic() -> None:
     }
 
 
-@pytest.mark.parametrize("command", ["guard", "after", "up", "down", "plan", "diagnose", "resume", "status", "history", "demo", "policy"])
+@pytest.mark.parametrize(
+    "command", ["guard", "after", "up", "down", "plan", "diagnose", "resume", "status", "history", "demo", "policy"]
+)
 def test_a_commands_help_loads_no_sdk_either(command: str) -> None:
     assert not roots(loaded_by(command, "--help")) & HEAVY
 

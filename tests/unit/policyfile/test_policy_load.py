@@ -23,7 +23,7 @@ from scaler.domain.policy import (
     Window,
 )
 from scaler.domain.units import GIB
-from scaler.policyfile import find, load
+from scaler.policyfile import load
 
 WHOLE = """\
 version: 1
@@ -169,24 +169,3 @@ def test_probes_reach_ipv6_hosts_and_other_ports(tmp_path: Path) -> None:
 
 def test_a_byte_order_mark_and_windows_line_ends_are_no_error(tmp_path: Path) -> None:
     assert read(tmp_path, b"\xef\xbb\xbfversion: 1\r\ntargets: {}\r\n").targets == {}
-
-
-def test_the_nearest_file_upwards_is_found(tmp_path: Path) -> None:
-    (tmp_path / "a" / "b").mkdir(parents=True)
-    (tmp_path / "scale.yaml").write_text("version: 1")
-    assert find(tmp_path / "a" / "b") == tmp_path / "scale.yaml"
-
-    (tmp_path / "scale.yml").write_text("version: 1")
-    assert find(tmp_path / "a" / "b") == tmp_path / "scale.yml"
-
-    (tmp_path / "a" / "scale.yml").mkdir()
-    assert find(tmp_path / "a" / "b") == tmp_path / "scale.yml"
-
-    (tmp_path / "a" / "scale.yaml").write_text("version: 1")
-    assert find(tmp_path / "a" / "b") == tmp_path / "a" / "scale.yaml"
-
-
-def test_without_a_file_upwards_none_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scaler.policyfile.file.NAMES", ("no-such-policy-8f2c.yml",))
-
-    assert find(tmp_path) is None
