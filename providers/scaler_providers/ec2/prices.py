@@ -56,9 +56,10 @@ def today_utc() -> date:
 class PriceBook:
     """Prices by region and operating system: from memory, from disk, from AWS; asked at most once each in a process."""
 
-    def __init__(self, api: Api, today: Today = today_utc) -> None:
+    def __init__(self, api: Api, today: Today = today_utc, seconds: float = _SECONDS) -> None:
         self._api = api
         self._today = today
+        self._seconds = seconds
         self._known: dict[tuple[str, str], Prices | None] = {}
 
     def prices_for(self, region: str, record: Record) -> Prices | None:
@@ -96,7 +97,7 @@ class PriceBook:
     def _products(self, region: str, system: str) -> Iterable[tuple[str, Decimal]]:
         home = _ENDPOINTS.get(region.split("-", maxsplit=1)[0], "us-east-1")
         client = self._api.client("pricing", home, read_seconds=5, connect_seconds=3)
-        until = time.monotonic() + _SECONDS
+        until = time.monotonic() + self._seconds
         token: Mapping[str, object] = {}
         while True:
             with translated(Context("pricing", home, "", client.meta.endpoint_url)):
