@@ -17,16 +17,20 @@ class Catalog:
         self._zones: dict[tuple[str, str], frozenset[str]] = {}
 
     def offerings(self, region: str, instance: Instance, prices: Prices | None) -> list[Offering]:
-        """What the instance could be: current types of its architecture, no bare metal; and its present type, whatever that is."""
-        entries = self._current(region, instance.architecture)
-        if instance.type_name not in [entry["InstanceType"] for entry in entries]:
-            entries = [*entries, *self.types(region, [instance.type_name])]
+        """What the instance could be: the current types of its architecture, without bare metal, and those of its own family.
+
+        Families leave the current generation while many still run on them (m5 by 2026), and a larger type of the own family is the
+        least of all changes.
+        """
+        entries = {entry["InstanceType"]: entry for entry in self._current(region, instance.architecture)}
+        if instance.type_name not in entries:
+            entries |= {entry["InstanceType"]: entry for entry in self._family(region, instance)}
         offered = self.offered(region, instance.zone)
-        found = [_offering(entry, instance, prices, entry["InstanceType"] in offered) for entry in entries]
+        found = [_offering(entry, instance, prices, entry["InstanceType"] in offered) for entry in entries.values()]
         return sorted(found, key=lambda offering: (offering.type.memory_mib, offering.type.name))
 
     def types(self, region: str, names: Sequence[str]) -> list[Record]:
-        """The entries of these types; unknown names are left out (a list of names instead of a filter would fail as a whole)."""
+        """The entries of these types, `*` standing for anything; unknown names are left out, where a list instead of a filter fails."""
         return self._read(region, [_filter("instance-type", *names)])
 
     def offered(self, region: str, zone: str) -> frozenset[str]:
@@ -52,6 +56,11 @@ class Catalog:
             self._types[region, architecture] = self._read(region, wanted)
         return self._types[region, architecture]
 
+    def _family(self, region: str, instance: Instance) -> list[Record]:
+        """The types of the instance's family, its own whatever that is."""
+        siblings = self.types(region, [f"{family(instance.type_name)}.*"])
+        return [entry for entry in siblings if entry["InstanceType"] == instance.type_name or _suits(entry, instance.architecture)]
+
     def _read(self, region: str, filters: Sequence[Record]) -> list[Record]:
         return list(self._api.pages(region, "describe_instance_types", "InstanceTypes", Filters=list(filters)))
 
@@ -59,6 +68,15 @@ class Catalog:
 def architectures(entry: Record) -> list[str]:
     """What a type can run: mostly one, `i386` besides `x86_64` on a few."""
     return list(entry.get("ProcessorInfo", {}).get("SupportedArchitectures", ()))
+
+
+def family(type_name: str) -> str:
+    """`t3` of `t3.small`."""
+    return type_name.partition(".")[0]
+
+
+def _suits(entry: Record, architecture: str) -> bool:
+    return architecture in architectures(entry) and not entry.get("BareMetal", False)
 
 
 def _filter(name: str, *values: str) -> Record:
@@ -83,7 +101,7 @@ def _type(entry: Record, architecture: str) -> InstanceType:
         memory_mib=entry["MemoryInfo"]["SizeInMiB"],
         vcpus=Decimal(entry["VCpuInfo"]["DefaultVCpus"]),
         architecture=architecture,
-        family=name.partition(".")[0],
+        family=family(name),
         is_current_generation=entry.get("CurrentGeneration", True),
         is_burstable=entry.get("BurstablePerformanceSupported", False),
     )

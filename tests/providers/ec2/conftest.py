@@ -3,7 +3,6 @@
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import boto3
 import pytest
@@ -11,7 +10,7 @@ from moto.server import ThreadedMotoServer
 
 from scaler.domain.instance import Instance, Reference
 from scaler_providers.ec2.provider import Ec2Provider
-from tests.providers.ec2.emulator import REGION, Launch
+from tests.providers.ec2.emulator import REGION, Emulator, Launch
 from tests.providers.ec2.faults import FaultProxy
 
 
@@ -75,13 +74,13 @@ def _images(moto_url: str, _environment: None) -> Mapping[str, str]:
 
 
 @pytest.fixture
-def ec2(moto_url: str, _environment: None) -> Any:
+def ec2(moto_url: str, _environment: None) -> Emulator:
     """The emulator itself, past the proxy: to arrange and to look."""
     return _client(moto_url)
 
 
 @pytest.fixture
-def launch(ec2: Any, provider: Ec2Provider, _images: Mapping[str, str]) -> Iterator[Launch]:
+def launch(ec2: Emulator, provider: Ec2Provider, _images: Mapping[str, str]) -> Iterator[Launch]:
     """Start an instance; all are terminated at the end of the test."""
     launched: list[str] = []
 
@@ -99,10 +98,10 @@ def launch(ec2: Any, provider: Ec2Provider, _images: Mapping[str, str]) -> Itera
         ec2.terminate_instances(InstanceIds=launched)
 
 
-_clients: dict[str, Any] = {}
+_clients: dict[str, Emulator] = {}
 
 
-def _client(url: str) -> Any:
+def _client(url: str) -> Emulator:
     if url not in _clients:
         _clients[url] = boto3.client("ec2", region_name=REGION, endpoint_url=url)
     return _clients[url]

@@ -1,7 +1,5 @@
 """What the adapter makes of the answers the emulator never gives, over a real connection."""
 
-from typing import Any
-
 import pytest
 
 from scaler.domain.errors import (
@@ -19,7 +17,7 @@ from scaler.domain.errors import (
 from scaler.domain.instance import Health, Instance, InstanceId, InstanceState, Reference, TagKey
 from scaler.domain.operation import failed_to_start
 from scaler_providers.ec2.provider import Ec2Provider
-from tests.providers.ec2.emulator import Launch, ec2_id
+from tests.providers.ec2.emulator import Emulator, Launch, ec2_id
 from tests.providers.ec2.faults import FaultProxy
 
 STATUS = """<DescribeInstanceStatusResponse><instanceStatusSet><item><instanceId>{id}</instanceId>
@@ -157,7 +155,7 @@ def test_many_are_observed_in_one_call_and_its_status_call(provider: Ec2Provider
     assert proxy.actions == ["DescribeInstances", "DescribeInstanceStatus"]
 
 
-def test_a_terminated_instance_is_observed_as_gone_and_not_found(provider: Ec2Provider, web: Instance, ec2: Any) -> None:
+def test_a_terminated_instance_is_observed_as_gone_and_not_found(provider: Ec2Provider, web: Instance, ec2: Emulator) -> None:
     ec2.terminate_instances(InstanceIds=[ec2_id(web)])
 
     assert provider.observe([web.id])[web.id].state is InstanceState.GONE

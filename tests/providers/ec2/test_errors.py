@@ -118,7 +118,7 @@ def test_the_quota_hint_says_where_to_ask_for_more() -> None:
         vendor.ConnectTimeoutError(endpoint_url=CONTEXT.endpoint),
         vendor.ReadTimeoutError(endpoint_url=CONTEXT.endpoint),
         vendor.ConnectionClosedError(endpoint_url=CONTEXT.endpoint),
-        vendor.SSLError(endpoint_url=CONTEXT.endpoint, error="bad handshake"),
+        vendor.SSLError(endpoint_url=CONTEXT.endpoint, error=OSError("bad handshake")),
         vendor.ProxyConnectionError(proxy_url="http://proxy"),
         vendor.IncompleteReadError(actual_bytes=1, expected_bytes=2),
     ],
