@@ -70,7 +70,7 @@ RULES: tuple[Rule, ...] = (
         "v8_heap",
         Cause.HEAP_LIMIT,
         0.95,
-        r"Reached heap limit|JavaScript heap out of memory|Ineffective mark-compacts near heap limit|ERR_WORKER_OUT_OF_MEMORY|Worker terminated due to reaching memory limit",
+        r"(Reached|near) heap limit Allocation failed|JavaScript heap out of memory|ERR_WORKER_OUT_OF_MEMORY|Worker terminated due to reaching memory limit",
         "V8 reached the heap limit it set itself; the machine may have had memory left",
     ),
     _rule(
@@ -91,7 +91,7 @@ RULES: tuple[Rule, ...] = (
         "runtime_heap",
         Cause.HEAP_LIMIT,
         0.9,
-        r"Heap exhausted|cache resources exhausted|Stack limit \([\d.]+\w+\) exceeded|MEMORY_LIMIT_EXCEEDED",
+        r"Heap exhausted|cache resources exhausted|Stack limit \([\d.]+[A-Za-z]+\) exceeded|MEMORY_LIMIT_EXCEEDED",
         "a program reached a limit it sets itself; the machine may have had memory left",
     ),
     _rule(
@@ -154,20 +154,20 @@ RULES: tuple[Rule, ...] = (
 
 STEMS: tuple[bytes, ...] = (
     b"illed",
-    b"KILL",
     b"ignal",
     b"emory",
-    b"ENOMEM",
-    b"EMORY",
-    b"bad_alloc",
-    b"eap",
+    b"MEM",
+    b"SIG",
+    b"lloc",
+    b"ALLOC",
+    b"xhausted",
     b"137",
     b"ENOSPC",
     b"space",
-    b"llocat",
     b"imed out",
+    b"imeout expired",
+    b"took longer",
     b"ancel",
-    b"died",
     b"xceeded",
 )
 """Literals, one of which occurs in every line a rule can match: the watcher's cheap first look. Sixteen, because up to
@@ -185,3 +185,8 @@ def matches(text: str) -> list[Rule]:
     """The rules a line matches, in the table's order."""
     bare = plain(text)
     return [rule for rule in RULES if rule.pattern.search(bare)]
+
+
+def codes(text: str) -> list[str]:
+    """The codes of the rules a line matches: how a watcher classifies it."""
+    return [rule.code for rule in matches(text)]
