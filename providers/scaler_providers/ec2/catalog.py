@@ -7,6 +7,9 @@ from scaler.domain.instance import Instance, InstanceType, Offering
 from scaler_providers.ec2.api import Api, Record
 from scaler_providers.ec2.prices import Prices
 
+_ACCELERATORS = frozenset({"GpuInfo", "NeuronInfo", "InferenceAcceleratorInfo", "FpgaInfo", "MediaAcceleratorInfo"})
+"""Each is there only where the type has that kind."""
+
 
 class Catalog:
     """Types as the API describes them, read once in a process for each region and architecture."""
@@ -17,14 +20,17 @@ class Catalog:
         self._zones: dict[tuple[str, str], frozenset[str]] = {}
 
     def offerings(self, region: str, instance: Instance, prices: Prices | None) -> list[Offering]:
-        """What the instance could be: the current types of its architecture, without bare metal, and those of its own family.
+        """What the instance could be: the current types of its architecture and those of its own family, without bare metal.
 
         Families leave the current generation while many still run on them (m5 by 2026), and a larger type of the own family is the
-        least of all changes.
+        least of all changes. Only types with the same kinds of accelerators: a GPU lost breaks the program that uses it, and one
+        gained costs several times the memory.
         """
         entries = {entry["InstanceType"]: entry for entry in self._current(region, instance.architecture)}
         if instance.type_name not in entries:
             entries |= {entry["InstanceType"]: entry for entry in self._family(region, instance)}
+        kinds = _accelerators(entries.get(instance.type_name, {}))
+        entries = {name: entry for name, entry in entries.items() if _accelerators(entry) == kinds}
         offered = self.offered(region, instance.zone)
         found = [_offering(entry, instance, prices, entry["InstanceType"] in offered) for entry in entries.values()]
         return sorted(found, key=lambda offering: (offering.type.memory_mib, offering.type.name))
@@ -73,6 +79,10 @@ def architectures(entry: Record) -> list[str]:
 def family(type_name: str) -> str:
     """`t3` of `t3.small`."""
     return type_name.partition(".")[0]
+
+
+def _accelerators(entry: Record) -> frozenset[str]:
+    return frozenset(_ACCELERATORS & entry.keys())
 
 
 def _suits(entry: Record, architecture: str) -> bool:

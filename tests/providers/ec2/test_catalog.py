@@ -54,6 +54,14 @@ def test_the_bare_metal_of_the_own_family_is_left_out_unless_it_is_the_present_t
     assert "m5.metal" in by_name(provider.offerings(launch("m5.metal")))
 
 
+def test_a_machine_without_a_gpu_is_offered_none_and_one_with_a_gpu_keeps_it(provider: Ec2Provider, launch: Launch) -> None:
+    plain, gpu = by_name(provider.offerings(launch())), by_name(provider.offerings(launch("g5.xlarge")))
+
+    assert "g5.2xlarge" not in plain
+    assert "g5.2xlarge" in gpu
+    assert "m7i.2xlarge" not in gpu
+
+
 def test_types_of_the_region_that_the_zone_lacks_are_listed_as_unavailable(proxy: FaultProxy, web: Instance) -> None:
     proxy.answer("DescribeInstanceTypeOfferings", ONE_PAGE.format(type="t3.small", more="<nextToken>2</nextToken>"))
     proxy.answer("DescribeInstanceTypeOfferings", ONE_PAGE.format(type="t3.large", more=""))
