@@ -105,4 +105,4 @@ def _instances(context: wiring.Context) -> Sequence[Reference | Selector]:
 
 
 def unrun(error: CannotRun) -> Attempt:
-    return Attempt(Evidence(error.exit_code), error.exit_code, 0.0, SystemClock().now())
+    return Attempt(Evidence(error.status), error.status, 0.0, SystemClock().now())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scaler.domain.errors import UsageError
 from scaler.domain.evidence import OutputLine
-from scaler.domain.rules import STEMS
+from scaler.domain.rules import STEMS, codes
 from scaler.host.watch import Watcher
 
 
@@ -16,18 +16,18 @@ def read_log(path: str) -> Sequence[OutputLine]:
     Raises:
         UsageError: it cannot be read.
     """
-    watcher = Watcher(stems=STEMS)
+    watcher = Watcher(STEMS, codes)
     try:
         if path == "-":
             watcher.scan(sys.stdin.buffer)
         else:
-            with Path(path).open("rb") as stream:
+            with Path(path).open("rb", buffering=0) as stream:
                 watcher.scan(stream)
     except OSError as error:
         raise UsageError(
             f"The log {path} cannot be read: {error.strerror}.", hint="Give a file, or - for standard input."
         ) from error
-    return watcher.kept()
+    return watcher.lines()
 
 
 def read_text(path: str) -> str:

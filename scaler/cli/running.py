@@ -2,15 +2,14 @@
 
 import contextlib
 import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Protocol, cast
 
 from scaler.domain.errors import NotFound
 from scaler.domain.evidence import Counters, Evidence, KernelLog
-from scaler.domain.rules import STEMS
+from scaler.domain.rules import STEMS, codes
 from scaler.engine.redeploy import Attempt
 from scaler.engine.targets import Scope
 from scaler.host import child, counters
@@ -66,7 +65,7 @@ class Runner:
             CannotRun: there is no such command, or it is not executable.
         """
         began_at, killed_before = datetime.now(UTC), counters.oom_kills() or 0
-        watcher = Watcher(stems=STEMS)
+        watcher = Watcher(STEMS, codes)
         with self._sandbox() as sandbox:
             if sandbox is not None and sandbox.notice:
                 self.say(sandbox.notice)
@@ -74,7 +73,7 @@ class Runner:
             result = child.run(self.argv, env={**os.environ, **environment}, watcher=watcher, enter=enter)
             evidence = self._evidence(result.exit_code, watcher, began_at, killed_before, sandbox)
         peak = evidence.counters.peak_bytes if evidence.counters else None
-        return Attempt(evidence, result.exit_code, result.seconds, began_at, peak, result.interrupted)
+        return Attempt(evidence, result.exit_code, result.seconds, began_at, peak, result.is_interrupted)
 
     @contextlib.contextmanager
     def _sandbox(self) -> Iterator[Sandbox | None]:
@@ -92,12 +91,12 @@ class Runner:
         killed_here = max((counters.oom_kills() or 0) - killed_before, 0)
         seen = _sandbox_counters(sandbox) if sandbox is not None else None
         if seen is None and not self.has_target and killed_here:
-            seen = Counters(killed_here, limit_bytes=counters.memory()[0])
+            seen = Counters(killed_here, limit_bytes=counters.memory_bytes())
         is_here = sandbox is not None or (not self.has_target and killed_here)
         failed = exit_code != 0
         return Evidence(
             exit_code=exit_code,
-            output=_lines(watcher) if failed else (),
+            output=watcher.lines() if failed else (),
             kernel_logs=_kernel_logs(began_at) if failed and is_here and not (seen and seen.refuses_instead_of_killing) else (),
             counters=seen,
             began_at=began_at,
@@ -112,15 +111,9 @@ def _sandbox_counters(sandbox: Sandbox) -> Counters:
     return Counters(seen.oom_kills, sandbox.limit_bytes, seen.peak_bytes, sandbox.kind == "address-space")
 
 
-def _lines(watcher: Watcher) -> Sequence[child.OutputLine]:
-    lines = {line.number: line for line in (*watcher.lines(), *watcher.tail_lines())}
-    return [lines[number] for number in sorted(lines)]
-
-
 def _kernel_logs(began_at: datetime) -> Sequence[KernelLog]:
-    booted_at = datetime.now(UTC) - timedelta(seconds=time.clock_gettime(time.CLOCK_BOOTTIME))
     text = counters.read_kernel_log(began_at)
-    return () if text is None else (KernelLog(text, "kernel", booted_at),)
+    return () if text is None else (KernelLog(text, "kernel", counters.booted_at()),)
 
 
 def sandbox_host(provider: Provider) -> SandboxHost:

@@ -134,7 +134,8 @@ def noting_interrupts() -> Iterator[Interrupts]:
     """Within, SIGINT, SIGTERM and SIGHUP are noted instead of ending the process."""
     interrupts = Interrupts()
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, interrupts._note) for number in numbers}
+    noted = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # as nohup asks
+    before = {number: signal.signal(number, interrupts._note) for number in noted}
     try:
         yield interrupts
     finally:

@@ -9,8 +9,8 @@ from datetime import datetime
 class OutputLine:
     """One line the deploy printed."""
 
-    number: int
-    """Counted from 1, stdout and stderr together in order of arrival."""
+    number: int | None
+    """Counted from 1, stdout and stderr together in order of arrival; None far into a very long log."""
     text: str
     """As printed, colours included; a very long line is cut around what made it worth keeping."""
     stream: str = "stdout"
@@ -46,7 +46,7 @@ class Evidence:
     exit_code: int | None
     """128+N for a death by signal N; None where the caller does not know it."""
     output: Sequence[OutputLine] = ()
-    """The lines worth keeping and the last ones, in order."""
+    """The lines worth keeping, in order."""
     kernel_logs: Sequence[KernelLog] = ()
     counters: Counters | None = None
     began_at: datetime | None = None

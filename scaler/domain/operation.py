@@ -43,6 +43,8 @@ class Intent:
     lease_until: datetime
     started_at: datetime
     deadline: datetime
+    tried: tuple[str, ...] = ()
+    """Given up before `to_type`, oldest first; the instance may still have any of them."""
 
     @property
     def wanted_type(self) -> str:
@@ -53,21 +55,31 @@ class Intent:
         """From here on the new type is given up: the last third of the time belongs to the way back."""
         return self.started_at + (self.deadline - self.started_at) * 2 / 3
 
+    def knows(self, type_name: str) -> bool:
+        """Whether this operation can have given the instance that type."""
+        return type_name in {self.from_type, self.to_type, *self.fallbacks, *self.tried}
+
     def is_leased(self, now: datetime) -> bool:
         return now < self.lease_until
 
     def encode(self) -> str:
-        """The record's text, only of characters every cloud takes; fallbacks that do not fit are left out, last first."""
-        names = list(self.fallbacks)
-        while len(text := self._encode(names)) > MAX_INTENT_LENGTH and names:
-            names.pop()
+        """The record's text, only of characters every cloud takes.
+
+        What does not fit is left out: fallbacks, last first, then what was tried, oldest first.
+        """
+        fallbacks, tried = list(self.fallbacks), list(self.tried)
+        while len(text := self._encode(fallbacks, tried)) > MAX_INTENT_LENGTH and (fallbacks or tried):
+            if fallbacks:
+                fallbacks.pop()
+            else:
+                tried.pop(0)
         return text
 
-    def _encode(self, fallbacks: list[str]) -> str:
+    def _encode(self, fallbacks: list[str], tried: list[str]) -> str:
         stamps = [int(moment.timestamp()) for moment in (self.lease_until, self.started_at, self.deadline)]
         return (
-            f"{_VERSION} {self.goal} from={self.from_type} to={self.to_type} next={'/'.join(fallbacks)} run={int(self.was_running)} "
-            f"owner={self.owner[:40]} token={self.token} lease={stamps[0]} start={stamps[1]} end={stamps[2]}"
+            f"{_VERSION} {self.goal} from={self.from_type} to={self.to_type} next={'/'.join(fallbacks)} tried={'/'.join(tried)} "
+            f"run={int(self.was_running)} owner={self.owner[:40]} token={self.token} lease={stamps[0]} start={stamps[1]} end={stamps[2]}"
         )
 
     @classmethod
@@ -78,18 +90,26 @@ class Intent:
             return None
         values: Mapping[str, str] = dict(word.split("=", 1) for word in words[2:] if "=" in word)
         try:
+            lease_until, started_at, deadline = (datetime.fromtimestamp(int(values[key]), UTC) for key in ("lease", "start", "end"))
             return cls(
-                values["from"],
-                values["to"],
-                tuple(name for name in values["next"].split("/") if name),
-                Goal(words[1]),
-                values["run"] == "1",
-                values["owner"],
-                values["token"],
-                *(datetime.fromtimestamp(int(values[key]), UTC) for key in ("lease", "start", "end")),
+                from_type=values["from"],
+                to_type=values["to"],
+                fallbacks=_names(values["next"]),
+                goal=Goal(words[1]),
+                was_running=values["run"] == "1",
+                owner=values["owner"],
+                token=values["token"],
+                lease_until=lease_until,
+                started_at=started_at,
+                deadline=deadline,
+                tried=_names(values["tried"]),
             )
         except (KeyError, ValueError, OverflowError, OSError):
             return None
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.split("/") if name)
 
 
 class Step(StrEnum):
@@ -122,6 +142,8 @@ class Observation:
 
     instance: Instance | None
     probes: ProbeState = ProbeState.NONE
+    is_reason_new: bool = True
+    """Whether the instance's `state_reason` is of its last start. A stopped instance keeps the old one until it starts again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +159,11 @@ def decide(intent: Intent, observation: Observation, now: datetime) -> Decision:
     instance = observation.instance
     if instance is None or instance.state is InstanceState.GONE:
         return Decision(Step.GIVE_UP, "the instance is gone: someone terminated it")
-    if instance.type_name not in {intent.from_type, intent.to_type, *intent.fallbacks}:
-        return Decision(Step.GIVE_UP, f"someone else changed its type to {instance.type_name}; it is left as it is")
+    if not intent.knows(instance.type_name):
+        return _when_changed_by_others(intent, instance, now)
+    if _is_reached(intent, instance, observation.probes):
+        as_before = ", as it was before" if instance.state is InstanceState.STOPPED else ""
+        return Decision(Step.FINISH, f"it is {instance.state} as {instance.type_name}{as_before}")
     if now >= intent.deadline:
         return _at_deadline(intent, instance)
     if intent.goal is Goal.FORWARD and now >= intent.turns_back_at:
@@ -147,23 +172,43 @@ def decide(intent: Intent, observation: Observation, now: datetime) -> Decision:
         case InstanceState.PENDING | InstanceState.STOPPING:
             return Decision(Step.WAIT, f"it is {instance.state}")
         case InstanceState.STOPPED:
-            return _when_stopped(intent, instance)
+            return _when_stopped(intent, instance, is_reason_new=observation.is_reason_new)
         case InstanceState.RUNNING:
             return _when_running(intent, instance, observation.probes)
 
 
+def _when_changed_by_others(intent: Intent, instance: Instance, now: datetime) -> Decision:
+    """Its type is theirs to choose; that it runs again is still this operation's duty."""
+    why = f"someone else changed its type to {instance.type_name}"
+    if instance.state is InstanceState.RUNNING or not intent.was_running or now >= intent.deadline:
+        return Decision(Step.GIVE_UP, f"{why}; it is left as it is")
+    if instance.state is InstanceState.STOPPED:
+        return Decision(Step.START, f"{why}; it is started as that")
+    return Decision(Step.WAIT, f"{why}; it is {instance.state}")
+
+
+def _is_reached(intent: Intent, instance: Instance, probes: ProbeState) -> bool:
+    """Whether the goal is reached, at whatever time that is seen."""
+    if instance.type_name != intent.wanted_type:
+        return False
+    if instance.state is InstanceState.STOPPED:
+        return not intent.was_running
+    is_healthy = instance.health not in (Health.INITIALIZING, Health.IMPAIRED)
+    is_proven = intent.goal is Goal.BACK or probes in (ProbeState.NONE, ProbeState.OK)
+    return instance.state is InstanceState.RUNNING and is_healthy and is_proven
+
+
 def _at_deadline(intent: Intent, instance: Instance) -> Decision:
-    if instance.state is InstanceState.RUNNING and instance.type_name == intent.from_type:
-        return Decision(Step.FINISH, "the deadline has passed; it runs as it was")
-    return Decision(Step.GIVE_UP, f"the deadline has passed and it is {instance.state}, type {instance.type_name}")
+    before = InstanceState.RUNNING if intent.was_running else InstanceState.STOPPED
+    if instance.state is before and instance.type_name == intent.from_type:
+        return Decision(Step.FINISH, f"the deadline has passed; it is {instance.state} as it was")
+    return Decision(Step.GIVE_UP, "the deadline has passed")
 
 
-def _when_stopped(intent: Intent, instance: Instance) -> Decision:
+def _when_stopped(intent: Intent, instance: Instance, *, is_reason_new: bool) -> Decision:
     if instance.type_name != intent.wanted_type:
         return Decision(Step.SET_TYPE, f"it is stopped and still {instance.type_name}")
-    if not intent.was_running:
-        return Decision(Step.FINISH, f"it is {instance.type_name} and stopped, as it was before")
-    if intent.goal is Goal.FORWARD and failed_to_start(instance):
+    if intent.goal is Goal.FORWARD and is_reason_new and failed_to_start(instance):
         return Decision(Step.NEXT_TYPE, f"it stopped again while starting as {instance.type_name}: {instance.state_reason}")
     return Decision(Step.START, f"it is stopped and {instance.type_name}")
 
@@ -184,11 +229,9 @@ def _when_running(intent: Intent, instance: Instance, probes: ProbeState) -> Dec
         if intent.goal is Goal.FORWARD:
             return Decision(Step.TURN_BACK, f"the provider's status checks fail on {instance.type_name}")
         return Decision(Step.WAIT, "the provider's status checks fail")
-    if intent.goal is Goal.FORWARD and probes is ProbeState.UNKNOWN:
-        return Decision(Step.PROBE, "it runs; the health checks have the last word")
-    if intent.goal is Goal.FORWARD and probes is ProbeState.FAILING:
+    if probes is ProbeState.FAILING:
         return Decision(Step.PROBE, "the health checks do not pass yet")
-    return Decision(Step.FINISH, f"it runs as {instance.type_name}")
+    return Decision(Step.PROBE, "it runs; the health checks have the last word")
 
 
 def turned_back(intent: Intent) -> Intent:
@@ -200,4 +243,5 @@ def with_next_type(intent: Intent) -> Intent:
     """The same operation with the next fallback, or on its way back where none is left."""
     if intent.goal is Goal.BACK or not intent.fallbacks:
         return turned_back(intent)
-    return replace(intent, to_type=intent.fallbacks[0], fallbacks=intent.fallbacks[1:])
+    tried = (*intent.tried, intent.to_type)
+    return replace(intent, to_type=intent.fallbacks[0], fallbacks=intent.fallbacks[1:], tried=tried)

@@ -1,6 +1,6 @@
 """A small honest cloud in memory, for tests of everything that uses a Provider."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -95,6 +95,9 @@ class FakeProvider:
         """What `check` says about a type, besides what follows from the catalogue."""
         self.calls: list[Call] = []
         """Every call received, oldest first, the failed ones included."""
+        self.before: Callable[[Call], None] = lambda _: None
+        self.after: Callable[[Call], None] = lambda _: None
+        """Run before and after each call takes effect: what others do to the machines meanwhile, or an error to raise."""
         self._types = {entry.name: entry for entry in catalogue}
         self._zone = zone
         self._seconds = (stop_seconds, start_seconds, health_seconds)
@@ -224,12 +227,15 @@ class FakeProvider:
 
     @contextmanager
     def _called(self, method: str, *arguments: object) -> Iterator[None]:
-        self.calls.append(Call(method, arguments))
+        call = Call(method, arguments)
+        self.calls.append(call)
         self._catch_up()
         fault = self._next_fault(method)
         if fault is not None and not fault.after:
             raise fault.error
+        self.before(call)
         yield
+        self.after(call)
         if fault is not None:
             raise fault.error
 
