@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
 
-from scaler.domain.errors import Incompatible, NoCapacity, NotFound, Refused, UsageError
+from scaler.domain.errors import Incompatible, NoCapacity, NotFound, Refused, ScalerError, UsageError
 from scaler.domain.instance import (
     CheckLevel,
     Finding,
@@ -146,7 +146,7 @@ class FakeProvider:
         self._machines[id].console = text
 
     def fail(self, method: str, error: BaseException, *, times: int = 1, after: bool = False) -> None:
-        """Let the next `times` calls of `method` fail; `after`: when their effect is already there, as with a lost answer."""
+        """Let the next `times` calls of `method` fail; `after`: they take effect, and the error comes in place of their answer."""
         self._faults.setdefault(method, []).append(_Fault(error, after, times))
 
     def fail_at(self, number: int, error: BaseException, *, after: bool = True) -> None:
@@ -234,8 +234,13 @@ class FakeProvider:
         if fault is not None and not fault.after:
             raise fault.error
         self.before(call)
-        yield
-        self.after(call)
+        try:
+            yield
+        except ScalerError:
+            if fault is None:
+                raise
+        else:
+            self.after(call)
         if fault is not None:
             raise fault.error
 
