@@ -27,9 +27,9 @@ NOT_GONE: Record = {
 """A filter."""
 
 _MAX_FILTER_VALUES = 200
-"""https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html, read 2026-11-23."""
+"""https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html."""
 _MAX_STATUS_IDS = 100
-"""https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceStatus.html, read 2026-11-23."""
+"""https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceStatus.html."""
 
 _ID = re.compile(r"i-[0-9A-Za-z]+")
 

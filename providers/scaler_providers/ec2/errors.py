@@ -47,7 +47,7 @@ _BY_CLASS: Mapping[type[ScalerError], str] = {
     ),
     Refused: "OperationNotPermitted TagLimitExceeded",
 }
-"""https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html and issues met by others' resizers, read 2026-11-23.
+"""https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html and issues met by others' resizers.
 
 `Unsupported` is what a start says where the zone does not have the type; capacity errors come with status 500, so codes go first.
 """

@@ -23,7 +23,7 @@ _SECONDS = 8.0
 
 _ENDPOINTS: Mapping[str, str] = {"eu": "eu-central-1", "ap": "ap-south-1"}
 """The price list is served from these regions and us-east-1, each with the prices of all regions.
-https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/using-price-list-query-api.html, read 2026-11-23."""
+https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/using-price-list-query-api.html."""
 
 _SYSTEMS: Mapping[str, str] = {
     "RunInstances": "Linux",
@@ -32,7 +32,7 @@ _SYSTEMS: Mapping[str, str] = {
     "RunInstances:000g": "SUSE",
 }
 """UsageOperation of an instance to the price list's operatingSystem, no other software included.
-https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/billing-info-fields.html, read 2026-11-23."""
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/billing-info-fields.html."""
 
 Today = Callable[[], date]
 

@@ -1,4 +1,4 @@
-"""Sandboxes on the memory hierarchy of cgroups version 1: docs.kernel.org/admin-guide/cgroup-v1/memory.html (read 2026-11-23)."""
+"""Sandboxes on the memory hierarchy of cgroups version 1: docs.kernel.org/admin-guide/cgroup-v1/memory.html."""
 
 import os
 from contextlib import suppress

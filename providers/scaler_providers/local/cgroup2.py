@@ -1,4 +1,4 @@
-"""Sandboxes on cgroups version 2: docs.kernel.org/admin-guide/cgroup-v2.html (read 2026-11-23)."""
+"""Sandboxes on cgroups version 2: docs.kernel.org/admin-guide/cgroup-v2.html."""
 
 import os
 from pathlib import Path
