@@ -31,7 +31,7 @@ def shown_commands() -> list[str]:
 
 @pytest.mark.parametrize("line", shown_commands())
 def test_a_command_in_the_readme_can_be_typed(line: str) -> None:
-    words = shlex.split(line.split("&&")[0])[1:]
+    words = shlex.split(line.split("&&", maxsplit=1)[0])[1:]
     context = click.Context(cli)
     command = cli.get_command(context, words[0])
     assert command is not None, line
