@@ -1,0 +1,5 @@
+class ShopController < ActionController::Base
+  def index
+    render plain: "open"
+  end
+end

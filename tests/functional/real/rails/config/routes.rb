@@ -1,0 +1,1 @@
+Shop.routes.draw { root to: "shop#index" }
