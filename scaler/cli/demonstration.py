@@ -58,7 +58,7 @@ def _require(*packages: str) -> None:
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
         hint = "Install it with: uv tool install 'scale-up[demo]'  (or pipx install 'scale-up[demo]')"
-        raise UsageError(f"The demo needs {' and '.join(missing)}, which is not installed.", hint=hint)
+        raise UsageError(f"The demo needs {' and '.join(missing)}, not installed here.", hint=hint)
 
 
 @contextlib.contextmanager

@@ -54,7 +54,7 @@ class Providers:
             raise UsageError(f"There is no provider {name!r}.", hint=f"Known: {', '.join(sorted(found))}.")
         try:
             provider: Provider = found[name].load()()
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             hint = f"Install it with: uv tool install 'scale-up[{name}]'  (or pipx install 'scale-up[{name}]')"
             raise UsageError(f"The {name} provider needs the package {error.name}, which is not installed.", hint=hint) from error
         return provider

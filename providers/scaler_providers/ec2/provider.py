@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from functools import cached_property
+from importlib.util import find_spec
 from typing import ClassVar
 
 from scaler.domain.errors import NotFound, Refused, ScalerError
@@ -25,6 +26,15 @@ class Ec2Provider:
 
     name: ClassVar[str] = "ec2"
     capabilities: ClassVar[Capabilities] = Capabilities(has_console_log=True, has_status_checks=True)
+
+    def __init__(self) -> None:
+        """Make the adapter without loading the SDK.
+
+        Raises:
+            ModuleNotFoundError: the SDK is not installed.
+        """
+        if find_spec("boto3") is None:
+            raise ModuleNotFoundError("boto3 is not installed", name="boto3")
 
     @cached_property
     def _api(self) -> Api:
