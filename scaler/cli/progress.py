@@ -7,20 +7,9 @@ from typing import Any, Self
 import click
 
 from scaler.domain.instance import Instance
-from scaler.domain.operation import Decision, Step
+from scaler.domain.operation import Decision
 from scaler.domain.plan import Plan
-
-_WORDS = {
-    Step.WAIT: "waiting",
-    Step.STOP: "stopping",
-    Step.SET_TYPE: "changing the type",
-    Step.START: "starting",
-    Step.PROBE: "health check",
-    Step.NEXT_TYPE: "next type",
-    Step.TURN_BACK: "turning back",
-    Step.FINISH: "ready",
-    Step.GIVE_UP: "giving up",
-}
+from scaler.render import text
 
 
 class Progress:
@@ -48,9 +37,9 @@ class Progress:
 
     def step(self, instance: Instance, decision: Decision) -> None:
         """Show one step."""
-        line = f"{self._name}: {_WORDS[decision.step]} ({decision.why})"
+        line = text.step(instance, decision)
         if self._live is None:
             click.echo(f"scale: {line}", err=True)
             return
         self._live.console.print(f"  {line}", markup=False, highlight=False)
-        self._live.update(0, description=f"{self._name}: {_WORDS[decision.step]} [{instance.state}, {instance.type_name}]")
+        self._live.update(0, description=f"{self._name}: {text.doing(decision.step)} [{instance.state}, {instance.type_name}]")

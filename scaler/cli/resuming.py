@@ -46,7 +46,7 @@ def resume(names: Sequence[str], policy_path: str | None, output_format: str) ->
 
 
 def _say(instance: Instance, decision: Decision) -> None:
-    click.echo(f"scale: {instance.name}: {decision.step} ({decision.why})", err=True)
+    click.echo(f"scale: {text.step(instance, decision)}", err=True)
 
 
 def _meant(names: Sequence[str], policy_path: str | None) -> Iterator[tuple[wiring.Context, Scope]]:

@@ -39,7 +39,7 @@ class Stderr:
 
     def step(self, instance: Instance, decision: Decision) -> None:
         """One step of an operation."""
-        self.note(f"{instance.name}: {decision.step} ({decision.why})")
+        self.note(text.step(instance, decision))
 
     def _lines(self, lines: Iterable[str]) -> None:
         _write(lines)
@@ -50,30 +50,31 @@ def _write(lines: Iterable[str]) -> None:
         click.echo(f"scale: {line}", err=True)
 
 
-def approver(target: Target | None, *, yes: bool) -> "Approve":
-    """Who says yes to a plan: the policy, `--yes`, or a person at the terminal."""
-    return Approve(target, yes=yes)
-
-
 class Approve:
     """Answers whether a plan may be carried out, and says why not."""
 
     def __init__(self, target: Target | None, *, yes: bool) -> None:
+        """Who says yes: the policy, `--yes`, or a person at the terminal."""
         self._is_given = yes or (target is not None and target.on_oom.approval is Approval.AUTO)
 
     def __call__(self, plan: Plan) -> bool:
         if self._is_given:
             return True
         if sys.stdin.isatty() and sys.stderr.isatty():
-            try:
-                return click.confirm(f"scale: change {plan.instance.name}?", err=True)
-            except click.Abort:
-                return False
+            return _is_confirmed(plan)
         _write(
             [
-                f"the policy asks a person (approval: ask) and there is no terminal: nothing was changed. By hand: scale up {plan.instance.id}"
+                "nothing is changed: the policy asks a person (approval: ask), and there is no terminal",
+                f"  by hand: scale up {plan.instance.id} --to {plan.chosen.type.name if plan.chosen else 'TYPE'}; or give --yes next time",
             ]
         )
+        return False
+
+
+def _is_confirmed(plan: Plan) -> bool:
+    try:
+        return click.confirm(f"scale: change {plan.instance.name}?", err=True)
+    except click.Abort:
         return False
 
 

@@ -196,7 +196,10 @@ class Redeploy:
         if plan.remedy is None:
             self.report.outcome = Outcome.REFUSED
             return None
-        if session.is_dry_run or not may_act or target.on_oom.approval is Approval.NEVER or not session.approve(plan):
+        if held_back := self._held_back(target, may_act=may_act):
+            session.tell.note(f"nothing is changed: {held_back}")
+            return None
+        if not session.approve(plan):
             return None
         result = execute(session.driver(scope.provider), plan, target.health, target.deadline)
         self.report.operation, self.report.outcome = result, result.outcome
@@ -206,6 +209,16 @@ class Redeploy:
             return None
         memory = next(one.offering.type.memory_bytes for one in plan.considered if one.offering.type.name == result.to_type)
         return {"SCALE_INSTANCE_TYPE": result.to_type, "SCALE_MEMORY_BYTES": str(memory)}
+
+    def _held_back(self, target: Target, *, may_act: bool) -> str:
+        """Why a good plan is only shown; empty where it may be carried out."""
+        if self._session.is_dry_run:
+            return "this is a dry run"
+        if target.on_oom.approval is Approval.NEVER:
+            return "the policy only lets plans be shown (approval: never)"
+        if not may_act:
+            return f"the policy lets the deploy run again no more often than that (retries: {target.on_oom.retries})"
+        return ""
 
     def _scopes_if_asked(self) -> Sequence[Scope]:
         """The instances, where knowing them costs a deploy that succeeded at once no call to a cloud."""

@@ -7,7 +7,7 @@ from scaler.domain.choice import Considered
 from scaler.domain.diagnosis import Diagnosis
 from scaler.domain.instance import CheckLevel, Instance, Offering, TagKey
 from scaler.domain.need import Need
-from scaler.domain.operation import Intent
+from scaler.domain.operation import Decision, Intent, Step
 from scaler.domain.outcome import DeployRecord, OperationResult, Outcome
 from scaler.domain.peaks import decode
 from scaler.domain.plan import Plan
@@ -23,6 +23,18 @@ _CAUSES = {
     Cause.INTERRUPTED: "it was ended from outside",
     Cause.OTHER: "nothing points to memory",
     Cause.INCONCLUSIVE: "it cannot be told from what was seen",
+}
+
+_STEPS = {
+    Step.WAIT: "waiting",
+    Step.STOP: "stopping",
+    Step.SET_TYPE: "changing the type",
+    Step.START: "starting",
+    Step.PROBE: "health check",
+    Step.NEXT_TYPE: "next type",
+    Step.TURN_BACK: "turning back",
+    Step.FINISH: "ready",
+    Step.GIVE_UP: "giving up",
 }
 
 _TYPES_SHOWN = 8
@@ -110,6 +122,16 @@ def _delta(value: Plan) -> str:
     delta = value.usd_per_month_delta
     source = f"; {value.chosen.price_source}" if value.chosen and value.chosen.price_source else ""
     return "" if delta is None else f", {delta:+.2f} USD/month{source}"
+
+
+def doing(step: Step) -> str:
+    """What is being done in a step."""
+    return _STEPS[step]
+
+
+def step(instance: Instance, decision: Decision) -> str:
+    """One step of an operation and its reason."""
+    return f"{instance.name}: {doing(decision.step)} ({decision.why})"
 
 
 def operation(value: OperationResult) -> Iterator[str]:
