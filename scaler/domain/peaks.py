@@ -5,6 +5,7 @@ where it was not measured), RESULT `ok` or `oom`, TIME in UTC as `20261123T2130`
 LIMIT), not a measurement.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from scaler.domain.units import MIB
 
 _TIME = "%Y%m%dT%H%M"
+_ENTRY = re.compile(r"([1-9]\d{0,8}):(-|\d{1,9}):(ok|oom):(\d{8}T\d{4})", re.ASCII)
 MAX_LENGTH = 256
 """The shortest limit of the clouds (EC2 tag values)."""
 
@@ -46,11 +48,12 @@ def decode(text: str) -> tuple[Peak, ...]:
 
 
 def _decode_entry(entry: str) -> Peak | None:
-    parts = entry.split(":")
-    if len(parts) != 4 or parts[2] not in ("ok", "oom"):
+    match = _ENTRY.fullmatch(entry)
+    if match is None:
         return None
+    limit, size, result, time = match.groups()
     try:
-        limit, at = int(parts[0]) * MIB, datetime.strptime(parts[3], _TIME).replace(tzinfo=UTC)
-        return Peak(limit, None if parts[1] == "-" else int(parts[1]) * MIB, parts[2] == "oom", at)
+        at = datetime.strptime(time, _TIME).replace(tzinfo=UTC)
     except ValueError:
         return None
+    return Peak(int(limit) * MIB, None if size == "-" else int(size) * MIB, result == "oom", at)
