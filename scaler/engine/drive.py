@@ -149,8 +149,8 @@ def _note_state(run: Run, instance: Instance | None, now: datetime) -> None:
     state = run.instance.state
     if run.stopped_at is None and run.intent.was_running and state in (InstanceState.STOPPING, InstanceState.STOPPED):
         run.stopped_at = now
-    if state is InstanceState.RUNNING and run.stopped_at is not None and run.running_at is None:
-        run.running_at = now
+    is_back = state is InstanceState.RUNNING and run.stopped_at is not None
+    run.running_at = (run.running_at or now) if is_back else None
     run.was_pending = run.was_pending or state is InstanceState.PENDING
 
 
@@ -211,7 +211,7 @@ def _act(driver: Driver, run: Run, decision: Decision) -> float:
         case Step.STOP:
             asked_at = driver.clock.now()
             _call(driver, lambda: provider.stop(instance_id))
-            run.stopped_at, run.running_at = run.stopped_at or asked_at, None
+            run.stopped_at, run.running_at = run.stopped_at or asked_at, None  # a look that is behind may have shown it running
         case Step.SET_TYPE:
             _call(driver, lambda: provider.set_instance_type(instance_id, run.intent.wanted_type))
         case Step.START:

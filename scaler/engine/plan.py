@@ -1,13 +1,14 @@
 """Make a Plan: what the instance should become, and what speaks against it. Changes nothing."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from scaler.domain.choice import Considered, Refusal, Wish, against_limits, against_windows, consider, with_prices
 from scaler.domain.diagnosis import Diagnosis
-from scaler.domain.errors import Refused, UsageError
-from scaler.domain.instance import CheckLevel, Finding, Instance, InstanceType, Offering, TagKey
+from scaler.domain.errors import Refused, StoreError, UsageError
+from scaler.domain.instance import CheckLevel, Finding, Instance, Offering, TagKey
 from scaler.domain.need import Need, estimate
 from scaler.domain.peaks import Peak, decode
 from scaler.domain.plan import Plan, resize_steps
@@ -15,6 +16,8 @@ from scaler.domain.policy import Remedy
 from scaler.engine.calls import call
 from scaler.engine.targets import Scope
 from scaler.ports import Clock, Store
+
+_T = TypeVar("_T")
 
 _CHECKED = 5
 """How many offerings are checked with the provider before it is said that none will do."""
@@ -65,7 +68,8 @@ def make(scope: Scope, request: Request, clock: Clock, store: Store) -> Plan:
     acceptable = [one.offering for one in considered if one.is_acceptable]
     if not request.is_growth and need.confidence == 0:
         acceptable.sort(key=lambda one: -one.type.memory_mib)  # nothing is known of the need: one step down, not all of them
-    return _finish(scope, clock, store, plan, acceptable, _why_none(considered, wish) if not acceptable else [])
+    refused = _below_need(acceptable[0], need, request) if acceptable else _why_none(considered, wish)
+    return _finish(scope, clock, store, plan, acceptable, refused)
 
 
 def _current(offerings: Sequence[Offering], instance: Instance) -> Offering:
@@ -79,14 +83,22 @@ def _current(offerings: Sequence[Offering], instance: Instance) -> Offering:
 
 
 def _peaks(scope: Scope, store: Store) -> Sequence[Peak]:
-    """What the instance and this machine remember of past deploys; an entry both have is counted once."""
+    """What the instance and this machine remember of past deploys. An entry that both have weighs no more than one."""
     on_instance = decode(scope.instance.records.get(TagKey.PEAKS, ""))
     here = [
         Peak(record.limit_bytes, record.peak_bytes, record.cause is not None, record.began_at)
-        for record in store.deploys(scope.instance.id)
+        for record in _remembered(lambda: store.deploys(scope.instance.id))
         if record.limit_bytes is not None and (record.cause is None or record.cause.value == "instance_memory")
     ]
     return [*on_instance, *here]
+
+
+def _remembered(recall: Callable[[], Sequence[_T]]) -> Sequence[_T]:
+    """What the history says; a history that cannot be read costs an estimate, not the plan."""
+    try:
+        return recall()
+    except StoreError:
+        return ()
 
 
 def _at_least(need: Need, current: Offering, request: Request) -> int:
@@ -117,16 +129,15 @@ def _named(
     refused = against_limits(chosen, wish)
     if not chosen.is_available:
         refused.append(Refusal("not_offered_in_zone", f"{chosen.type.name} is not offered in {current.zone}"))
-    if not request.is_growth and not request.is_forced and _is_below_need(chosen.type, need):
-        text = (
-            f"past deploys needed more than the {chosen.type.memory_mib} MiB of {chosen.type.name}; --force goes below all the same"
-        )
-        refused.append(Refusal("below_need", text))
-    return chosen, refused
+    return chosen, [*refused, *_below_need(chosen, need, request)]
 
 
-def _is_below_need(kind: InstanceType, need: Need) -> bool:
-    return need.confidence > 0 and kind.memory_bytes < need.target_bytes
+def _below_need(chosen: Offering, need: Need, request: Request) -> list[Refusal]:
+    """Whether going down to `chosen` would bring back the failure that made the instance grow."""
+    if request.is_growth or request.is_forced or need.confidence == 0 or chosen.type.memory_bytes >= need.target_bytes:
+        return []
+    name, memory = chosen.type.name, chosen.type.memory_mib
+    return [Refusal("below_need", f"past deploys needed more than the {memory} MiB of {name}; --force goes below all the same")]
 
 
 def _why_none(considered: Sequence[Considered], wish: Wish) -> list[Refusal]:
@@ -146,36 +157,39 @@ def _why_none(considered: Sequence[Considered], wish: Wish) -> list[Refusal]:
 
 
 def _finish(scope: Scope, clock: Clock, store: Store, plan: Plan, candidates: Sequence[Offering], refused: list[Refusal]) -> Plan:
-    """Hold the candidates against the provider's own rules and take the first that passes."""
+    """Hold the candidates against the provider's own rules; the first that passes is taken, the next ones are its fallbacks."""
     window = against_windows(scope.target.limits, clock.now())
     refused = [*refused, *([window] if window else [])]
     blocked: list[Refusal] = []
-    for position, offering in enumerate(candidates[:_CHECKED]):
-        findings = call(lambda: scope.provider.check(plan.instance, offering.type.name), clock)  # noqa: B023 - called at once
+    passed: list[tuple[Offering, Sequence[Finding]]] = []
+    for offering in candidates[: 1 if refused else _CHECKED]:
+        findings = _check(scope, clock, plan.instance, offering)
         blockers = [Refusal(one.code, one.text) for one in findings if one.level is CheckLevel.BLOCKER]
-        if not blockers or refused:
-            rest = tuple(candidates[position + 1 : position + 1 + _FALLBACKS])
-            return _complete(scope, store, plan, offering, rest, findings, [*refused, *blockers])
+        if refused:
+            return _complete(scope, store, plan, [(offering, findings)], [*refused, *blockers])
+        if not blockers:
+            passed.append((offering, findings))
         blocked += [refusal for refusal in blockers if refusal not in blocked]
-    return replace(plan, refused=(*refused, *blocked))
+        if len(passed) > _FALLBACKS:
+            break
+    return _complete(scope, store, plan, passed, []) if passed else replace(plan, refused=(*refused, *blocked))
+
+
+def _check(scope: Scope, clock: Clock, instance: Instance, offering: Offering) -> Sequence[Finding]:
+    return call(lambda: scope.provider.check(instance, offering.type.name), clock)
 
 
 def _complete(
-    scope: Scope,
-    store: Store,
-    plan: Plan,
-    chosen: Offering,
-    fallbacks: tuple[Offering, ...],
-    findings: Sequence[Finding],
-    refused: list[Refusal],
+    scope: Scope, store: Store, plan: Plan, passed: Sequence[tuple[Offering, Sequence[Finding]]], refused: list[Refusal]
 ) -> Plan:
+    (chosen, findings), *rest = passed
     has_checks = scope.provider.capabilities.has_status_checks
     steps = resize_steps(plan.instance, chosen.type.name, len(scope.target.health), has_status_checks=has_checks)
     return replace(
         plan,
         remedy=None if refused else Remedy.RESIZE,
         chosen=chosen,
-        fallbacks=fallbacks,
+        fallbacks=tuple(offering for offering, _ in rest),
         findings=tuple(findings),
         refused=tuple(refused),
         steps=tuple(steps),
@@ -185,7 +199,7 @@ def _complete(
 
 def _downtime(scope: Scope, store: Store) -> float:
     """The median of what operations on this instance took, else a prior."""
-    seen = sorted(one.downtime_seconds for one in store.operations(scope.instance.id) if one.downtime_seconds)
+    seen = sorted(one.downtime_seconds for one in _remembered(lambda: store.operations(scope.instance.id)) if one.downtime_seconds)
     if seen:
         return seen[len(seen) // 2]
     return 0.0 if scope.provider.capabilities.has_sandbox else CLOUD_DOWNTIME_SECONDS

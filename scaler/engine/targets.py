@@ -32,13 +32,13 @@ def unnamed(policy: Policy | None, reference: Reference) -> Target:
     return Target(name=str(reference), instances=(reference,), on_oom=OnOom(approval=Approval.AUTO))
 
 
-def choose_target(policy: Policy | None, name: str | None, *, reference_allowed: bool = True) -> Target:
+def choose_target(policy: Policy | None, name: str | None) -> Target:
     """The target meant by a policy name or a reference, or the only one of the policy where nothing is named.
 
     Raises:
         UsageError: nothing is named and the policy does not decide it, or the name is unknown; the names it has are listed.
     """
-    if name is not None and ":" in name and reference_allowed:
+    if name is not None and ":" in name:
         reference = Reference.parse(name)
         return _target_of(policy, reference) or unnamed(policy, reference)
     targets = policy.targets if policy else {}

@@ -49,6 +49,15 @@ def test_the_downtime_is_what_the_stop_and_the_start_took(world: World) -> None:
     assert (result.ended_at - result.started_at).total_seconds() >= 60, "the status checks are waited for besides"
 
 
+def test_the_downtime_counts_from_the_first_look_where_the_answer_to_the_stop_was_lost(world: World) -> None:
+    world.cloud.fail("stop", Unavailable("the connection was lost"), times=20, after=True)
+
+    result = world.grow()
+
+    assert result.outcome is Outcome.DONE
+    assert 15 <= result.downtime_seconds <= 33
+
+
 def test_the_steps_say_what_was_done_in_order_and_each_once(world: World) -> None:
     result = world.grow()
 
