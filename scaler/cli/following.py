@@ -47,11 +47,17 @@ def after(wanted: Followed) -> int:
         except CannotRun as error:
             tell.note(str(error))
             redeploy.report.endings.append(Ending(guarding.unrun(error), None))
-    last = guarding.conclude(redeploy.report, tell, wanted.report_path)
+    last = guarding.conclude(redeploy.report, tell, wanted.report_path, has_target=context is not None)
     if wanted.is_json:
         click.echo(json.dump(report_json(redeploy.report)))
-    was_retried = len(redeploy.report.endings) > 1
-    return last if was_retried else _exit_code(redeploy.report)
+    if len(redeploy.report.endings) > 1:
+        return last
+    code = _exit_code(redeploy.report)
+    if code == 0 and redeploy.report.is_ready:
+        tell.note("the instance is ready: run the deploy again")
+    elif code == EXIT_CODES[Outcome.REFUSED]:
+        tell.note("the instance was not changed")
+    return code
 
 
 def _first_attempt(wanted: Followed) -> Attempt:

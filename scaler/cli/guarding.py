@@ -49,15 +49,17 @@ def guard(wanted: Wanted) -> int:
         except CannotRun as error:
             tell.note(str(error))
             redeploy.report.endings.append(Ending(unrun(error), None))
-    return conclude(redeploy.report, tell, wanted.report_path)
+    return conclude(redeploy.report, tell, wanted.report_path, has_target=context is not None)
 
 
-def conclude(report: Report, tell: Stderr, report_path: str | None) -> int:
+def conclude(report: Report, tell: Stderr, report_path: str | None, *, has_target: bool) -> int:
     """Say what is left to say, write the report; the last attempt's exit code."""
     if report.error is not None:
         tell.note(f"{report.error}")
         if report.error.hint:
             tell.note(f"  {report.error.hint}")
+    if not has_target and report.endings[-1].diagnosis is not None:
+        tell.note("no instance is named (--instance, --target or a policy file), so this was only a diagnosis")
     write_report(report, report_path)
     return report.endings[-1].attempt.exit_code
 
