@@ -74,7 +74,8 @@ def _from_measured(peak: int, failed_at: int, headroom: Decimal, *, has_system: 
     parts.append(Part("margin", round(known * headroom), f"headroom {headroom:.0%}"))
     target = sum(part.bytes for part in parts)
     if target <= failed_at:
-        parts.append(Part("growth since then", round(failed_at * (1 + headroom)) - target, "a later deploy was killed at more"))
+        more = max(round(failed_at * (1 + headroom)), failed_at + MIB)  # a headroom of 0 must not lead back to what is too little
+        parts.append(Part("growth since then", more - target, "a later deploy was killed at more"))
         target = sum(part.bytes for part in parts)
     return Need(max(known, failed_at), target, max(target, round(known * GROWTH_PRIOR)), tuple(parts), 0.9)
 
