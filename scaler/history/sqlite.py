@@ -5,10 +5,11 @@ The schema is a list of numbered migrations; `PRAGMA user_version` says how many
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from scaler.domain.errors import StoreError
 from scaler.domain.instance import InstanceId
@@ -30,6 +31,9 @@ _MIGRATIONS = (
     """,
 )
 
+_Row = tuple[object, ...]
+_T = TypeVar("_T")
+
 _DEPLOY_COLUMNS = "instance, target, command, began_at, seconds, exit_code, cause, limit_bytes, peak_bytes, type_name"
 _OPERATION_COLUMNS = "instance, outcome, from_type, to_type, started_at, ended_at, downtime_seconds, steps, hint"
 
@@ -44,7 +48,7 @@ class SqliteStore:
         values = (
             record.instance,
             record.target,
-            record.command,
+            record.command.encode(errors="backslashreplace").decode(),  # an argument need not be UTF-8, text in SQLite must
             _stamp(record.began_at),
             record.seconds,
             record.exit_code,
@@ -73,17 +77,17 @@ class SqliteStore:
             db.execute(f"INSERT INTO operations ({_OPERATION_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)", values)  # noqa: S608 - constants
 
     def deploys(self, instance: InstanceId | None = None, limit: int = 50) -> Sequence[DeployRecord]:
-        return [_deploy(row) for row in self._rows("deploys", _DEPLOY_COLUMNS, "began_at", instance, limit)]
+        return self._read(_deploy, "deploys", _DEPLOY_COLUMNS, "began_at", instance, limit)
 
     def operations(self, instance: InstanceId | None = None, limit: int = 50) -> Sequence[OperationResult]:
-        return [_operation(row) for row in self._rows("operations", _OPERATION_COLUMNS, "started_at", instance, limit)]
+        return self._read(_operation, "operations", _OPERATION_COLUMNS, "started_at", instance, limit)
 
-    def _rows(self, table: str, columns: str, order: str, instance: str | None, limit: int) -> list[tuple[object, ...]]:
+    def _read(self, of: Callable[[_Row], _T], table: str, columns: str, order: str, instance: str | None, limit: int) -> list[_T]:
         if not self._path.exists():
             return []
         query = f"SELECT {columns} FROM {table} WHERE ?1 IS NULL OR instance = ?1 ORDER BY {order} DESC, id DESC LIMIT ?2"  # noqa: S608 - constants
         with self._open() as db:
-            return db.execute(query, (instance, limit)).fetchall()
+            return [of(row) for row in db.execute(query, (instance, limit))]
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -92,7 +96,7 @@ class SqliteStore:
             with closing(sqlite3.connect(self._path, timeout=10)) as db, db:
                 _migrate(db)
                 yield db
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ValueError) as error:  # ValueError: a row with a word that only a later version knows
             text = f"The history in {self._path} could not be used: {error}. Deploys and instances are not affected."
             raise StoreError(text, hint="Move the file away to begin a new one.") from error
 
@@ -114,7 +118,7 @@ def _stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def _deploy(row: tuple[object, ...]) -> DeployRecord:
+def _deploy(row: _Row) -> DeployRecord:
     instance, target, command, began_at, seconds, exit_code, cause, limit_bytes, peak_bytes, type_name = row
     return DeployRecord(
         instance=None if instance is None else InstanceId(str(instance)),
@@ -130,7 +134,7 @@ def _deploy(row: tuple[object, ...]) -> DeployRecord:
     )
 
 
-def _operation(row: tuple[object, ...]) -> OperationResult:
+def _operation(row: _Row) -> OperationResult:
     instance, outcome, from_type, to_type, started_at, ended_at, downtime, steps, hint = map(str, row)
     return OperationResult(
         instance=InstanceId(instance),
