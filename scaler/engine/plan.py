@@ -13,6 +13,7 @@ from scaler.domain.need import Need, estimate
 from scaler.domain.peaks import Peak, decode
 from scaler.domain.plan import Plan, resize_steps
 from scaler.domain.policy import Remedy
+from scaler.domain.units import format_bytes
 from scaler.engine.calls import call
 from scaler.engine.targets import Scope
 from scaler.ports import Clock, Store
@@ -61,14 +62,14 @@ def make(scope: Scope, request: Request, clock: Clock, store: Store) -> Plan:
         is_growth=request.is_growth,
     )
     considered = consider(offerings, current, wish)
+    if not request.is_growth and request.memory_bytes is None and (need.confidence == 0 or request.is_forced):
+        considered = _largest_first(considered)
     plan = replace(plan, considered=considered)
     if request.to_type is not None:
         chosen, refused = _named(offerings, current, need, wish, request)
         return _finish(scope, clock, store, plan, [chosen], refused)
     acceptable = [one.offering for one in considered if one.is_acceptable]
-    if not request.is_growth and need.confidence == 0:
-        acceptable.sort(key=lambda one: -one.type.memory_mib)  # nothing is known of the need: one step down, not all of them
-    refused = _below_need(acceptable[0], need, request) if acceptable else _why_none(considered, wish)
+    refused = _below_need(acceptable[0], need, request) if acceptable else _why_none(considered, current, wish, request)
     return _finish(scope, clock, store, plan, acceptable, refused)
 
 
@@ -108,7 +109,12 @@ def _at_least(need: Need, current: Offering, request: Request) -> int:
         return request.memory_bytes
     if request.is_growth:
         return need.target_bytes
-    return need.target_bytes if need.confidence > 0 else 0
+    return need.target_bytes if need.confidence > 0 and not request.is_forced else 0
+
+
+def _largest_first(considered: Sequence[Considered]) -> tuple[Considered, ...]:
+    """Where no need bounds the way down: one step, not all of them."""
+    return tuple(sorted(considered, key=lambda one: -one.offering.type.memory_mib if one.is_acceptable else 0))
 
 
 def _named(
@@ -140,20 +146,49 @@ def _below_need(chosen: Offering, need: Need, request: Request) -> list[Refusal]
     return [Refusal("below_need", f"past deploys needed more than the {memory} MiB of {name}; --force goes below all the same")]
 
 
-def _why_none(considered: Sequence[Considered], wish: Wish) -> list[Refusal]:
+def _why_none(considered: Sequence[Considered], current: Offering, wish: Wish, request: Request) -> list[Refusal]:
     """Why nothing will do: of the nearest misses, the reasons a user can change."""
-    near = [one for one in considered if one.fits] or list(considered)
+    kind = current.type
+    aimed = [one for one in considered if _is_aimed_at(one.offering, current, wish)]
+    if not aimed and wish.is_growth:
+        return [
+            Refusal(
+                "largest_type", f"{kind.name} is the largest type there is: none has more than {format_bytes(kind.memory_bytes)}"
+            )
+        ]
+    if not aimed:
+        return [
+            Refusal(
+                "smallest_type", f"{kind.name} is the smallest type there is: none has less than {format_bytes(kind.memory_bytes)}"
+            )
+        ]
+    near = [one for one in aimed if one.fits]
+    if not near:
+        return _too_small(aimed, wish, request)
     codes: dict[str, Refusal] = {}
     for one in sorted(near, key=lambda one: (len(one.refused), one.offering.type.memory_mib)):
         for refusal in one.refused:
             codes.setdefault(refusal.code, refusal)
-    if not any(one.fits for one in considered):
-        size = f"{wish.at_least_bytes / 1024**3:.3g} GiB"
-        return [Refusal("none_large_enough", f"no type has {size}"), *list(codes.values())[:2]]
-    changeable = [
-        refusal for code, refusal in codes.items() if code not in ("fewer_vcpus", "no_growth", "previous_generation", "burstable")
-    ]
+    changeable = [refusal for code, refusal in codes.items() if code not in ("fewer_vcpus", "previous_generation", "burstable")]
     return (changeable or list(codes.values()))[:4]
+
+
+def _is_aimed_at(offering: Offering, current: Offering, wish: Wish) -> bool:
+    more = offering.type.memory_mib - current.type.memory_mib
+    return more > 0 if wish.is_growth else more < 0
+
+
+def _too_small(aimed: Sequence[Considered], wish: Wish, request: Request) -> list[Refusal]:
+    size = format_bytes(wish.at_least_bytes)
+    if not wish.is_growth and request.memory_bytes is None:
+        return [Refusal("below_need", f"past deploys needed {size}, and no smaller type has that; --force goes below all the same")]
+    if not wish.is_growth:
+        return [Refusal("none_between", f"no type smaller than the present one has {size}")]
+    largest = max(aimed, key=lambda one: one.offering.type.memory_mib).offering.type
+    return [
+        Refusal("none_large_enough", f"no type has {size}"),
+        Refusal("largest_type", f"the largest is {largest.name} with {format_bytes(largest.memory_bytes)}"),
+    ]
 
 
 def _finish(scope: Scope, clock: Clock, store: Store, plan: Plan, candidates: Sequence[Offering], refused: list[Refusal]) -> Plan:
