@@ -93,18 +93,16 @@ class Guard:
     def processes(self) -> list[str]:
         """The command lines of processes that got this test's environment and still run."""
         mark = str(self.folder).encode()
-        return [_command_line(process) for process in Path("/proc").glob("[0-9]*") if mark in _environment(process)]
+        processes = [process for process in Path("/proc").glob("[0-9]*") if mark in _read(process / "environ")]
+        return [_read(process / "cmdline").replace(b"\0", b" ").decode() for process in processes]
 
 
-def _environment(process: Path) -> bytes:
+def _read(file: Path) -> bytes:
+    """What it holds; nothing where its process has ended meanwhile."""
     try:
-        return (process / "environ").read_bytes()
+        return file.read_bytes()
     except OSError:
         return b""
-
-
-def _command_line(process: Path) -> str:
-    return (process / "cmdline").read_text().replace("\0", " ")
 
 
 @pytest.fixture

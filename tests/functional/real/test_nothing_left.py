@@ -13,7 +13,7 @@ pytestmark = pytest.mark.real
 
 def test_a_running_deploy_is_seen_and_nothing_of_it_once_its_guard_was_stopped(guard: Guard) -> None:
     with guard.start("sh", "-c", "sleep 60; true") as process:
-        assert wait_until(lambda: any("sleep 60" in line for line in guard.processes()))
+        assert wait_until(lambda: "sleep 60 " in guard.processes())
         assert len(guard.cgroups()) == 1
         process.send_signal(signal.SIGTERM)
 
@@ -25,7 +25,7 @@ def test_a_running_deploy_is_seen_and_nothing_of_it_once_its_guard_was_stopped(g
 
 def test_a_guard_that_is_killed_leaves_no_sandbox_and_no_process(guard: Guard) -> None:
     with guard.start("sh", "-c", "sleep 60; true") as process:
-        assert wait_until(lambda: any("sleep 60" in line for line in guard.processes()))
+        assert wait_until(lambda: "sleep 60 " in guard.processes())
         process.kill()
 
     assert wait_until(lambda: not guard.processes() and not guard.cgroups())

@@ -66,6 +66,8 @@ def test_rails_is_killed_in_512_mib_once_the_server_runs_and_passes_at_1_gib(gua
 
     check_cured(guarded, 1, {"node", "ruby"}, "1GiB")
     assert "SIGKILL (signal 9)" in guarded.err
+    resident = {one["name"]: one["part_of_deploy"] for one in guarded.diagnosis["memory"]["resident"]}
+    assert (resident["puma"], resident["rake"]) == (False, True)
     assert guarded.out.count("the web server answers: open\n") == 2
     assert guarded.out.endswith("precompiled\n")
 
