@@ -1,13 +1,14 @@
 """What a plan assumes, costs and consists of."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from scaler.domain.instance import Health, Instance, InstanceId, InstanceState, InstanceType, Offering, TagKey
 from scaler.domain.need import Need
-from scaler.domain.outcome import EXIT_CODES, Outcome
+from scaler.domain.outcome import OperationResult, Outcome
 from scaler.domain.plan import Plan, fingerprint, resize_steps
 from scaler.domain.policy import Remedy
 
@@ -83,8 +84,13 @@ def test_a_resize_of_a_stopped_instance_never_starts_it(state: InstanceState) ->
     ]
 
 
+def ended(outcome: Outcome) -> OperationResult:
+    at = datetime(2026, 11, 23, tzinfo=UTC)
+    return OperationResult(WEB.id, outcome, "t3.small", "t3.large", at, at, 0.0, ())
+
+
 def test_every_outcome_has_the_contracts_exit_code() -> None:
-    assert {str(outcome): EXIT_CODES[outcome] for outcome in Outcome} == {
+    assert {str(outcome): ended(outcome).exit_code for outcome in Outcome} == {
         "done": 0,
         "unchanged": 0,
         "refused": 3,

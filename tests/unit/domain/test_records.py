@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scaler.domain import peaks
@@ -18,6 +18,8 @@ NOW = datetime(2026, 11, 23, 21, 30, tzinfo=UTC)
 
 moments = st.integers(min_value=0, max_value=4_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 type_names = st.from_regex(r"[a-z][a-z0-9\-]{0,10}\.[a-z0-9\-]{1,12}", fullmatch=True)
+FEW = settings(max_examples=40)
+
 intents = st.builds(
     Intent,
     from_type=type_names,
@@ -46,6 +48,7 @@ INTENT = Intent(
 )
 
 
+@FEW
 @given(intents)
 def test_an_intent_is_bounded_and_only_of_characters_every_cloud_takes(intent: Intent) -> None:
     text = intent.encode()
@@ -54,6 +57,7 @@ def test_an_intent_is_bounded_and_only_of_characters_every_cloud_takes(intent: I
     assert ALPHABET.fullmatch(text)
 
 
+@FEW
 @given(intents)
 def test_an_intent_reads_back_but_for_the_names_that_did_not_fit(intent: Intent) -> None:
     read = Intent.decode(intent.encode())
@@ -65,6 +69,7 @@ def test_an_intent_reads_back_but_for_the_names_that_did_not_fit(intent: Intent)
     assert read.tried == intent.tried or not read.fallbacks
 
 
+@FEW
 @given(intents)
 def test_an_intent_that_fits_reads_back_whole(intent: Intent) -> None:
     short = replace(intent, fallbacks=intent.fallbacks[:1], tried=())
