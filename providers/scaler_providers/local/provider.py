@@ -36,7 +36,7 @@ class LocalProvider:
     def find(self, what: Reference | Selector) -> Sequence[Instance]:
         """The one instance of that name; a selector names it with the tag `Name`, the only one there is."""
         if isinstance(what, Reference):
-            return [self._load(_valid(what.name))]
+            return [self._load(_name_in(InstanceId(str(what))))]
         if set(what.tags) != {"Name"} or what.location not in {None, catalog.ZONE}:
             raise NotFound(
                 "Local instances have no tags and no regions.", hint="Name one by `local:NAME`, or with the single tag `Name`."
@@ -95,7 +95,9 @@ class LocalProvider:
 
         self._store.change(_name_in(id), new)
 
-    def console_log(self, id: InstanceId) -> ConsoleLog | None:  # noqa: A002, ARG002 - a sandbox has no console
+    def console_log(self, id: InstanceId) -> ConsoleLog | None:  # noqa: A002
+        """Always None: a sandbox has no console."""
+        _name_in(id)
         return None
 
     def sandbox(self, label: str, limit_bytes: int) -> AbstractContextManager[Sandbox]:
