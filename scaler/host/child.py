@@ -1,33 +1,23 @@
 """Run the deploy as if scale were not there: its terminal, its streams, its signals and its exit code stay its own."""
 
 import contextlib
-import ctypes
-import errno
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
-from scaler.domain.errors import UsageError
 from scaler.host.relay import Relay, Streams
+from scaler.host.spawn import CannotRun, Process, spawn
 from scaler.host.terminal import Terminal
 from scaler.host.watch import Watcher
+
+__all__ = ["CannotRun", "ChildResult", "run"]
 
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GRACE_SECONDS = 10
 """How long a deploy that was asked to end may take before it is killed; as long as `docker stop` gives."""
-_PR_SET_PDEATHSIG = 1
-
-
-class CannotRun(UsageError):
-    """The command does not exist (127) or cannot be run (126), as a shell has it."""
-
-    def __init__(self, message: str, status: int, *, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,112 +36,144 @@ def run(argv: Sequence[str], *, env: Mapping[str, str], watcher: Watcher, enter:
 
     Where stdout is a terminal the command gets a pseudo-terminal of its own; otherwise pipes, stdout and stderr apart. Stdin is passed
     on. SIGINT, SIGTERM and SIGHUP are forwarded to its process group; the second one, or 10 s without an end, kills the group.
+    What it leaves running is not waited for; a pipe such a process still writes to is closed when scale ends.
     `enter` is called in the child before the command begins. Must be called from the main thread.
 
     Raises:
         CannotRun: there is no such command, or it is not executable.
+        NotDone: `enter` failed.
     """
     began = time.monotonic()
-    with Terminal.of_this_process() as terminal, contextlib.ExitStack() as stack:
-        streams = Streams(terminal)
-        stack.callback(streams.close)
-        process = _spawn(argv, env, terminal, streams, enter)
-        child = stack.enter_context(_forwarding(process))
-        streams.begin()
-        with terminal.lent():
-            Relay(streams, terminal, watcher, lambda: child.is_over(terminal), child.wakeup).run()
-        if child.signals:
-            _kill_group(process.pid)
-    status = child.status if child.status is not None else 0
+    with contextlib.ExitStack() as stack:
+        terminal = stack.enter_context(Terminal.of_this_process())
+        streams = stack.enter_context(contextlib.closing(Streams(terminal)))
+        child = _Child(terminal)
+        wakeup = stack.enter_context(_handling(child))
+        process = spawn(argv, env, terminal, streams, enter)
+        stack.callback(process.close)
+        with child.guarding(process):
+            streams.begin()
+            terminal.engage(process.pid)
+            child.relay(Relay(streams, terminal, watcher, child.look, [wakeup, process.reports]))
+    status = child.status if child.status is not None else signal.SIGKILL
     code = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-    ctrl_c = terminal.is_foreground and code == 128 + signal.SIGINT
-    return ChildResult(code, time.monotonic() - began, bool(child.signals) or ctrl_c)
+    ctrl_c = terminal.was_lent and code == 128 + signal.SIGINT
+    return ChildResult(code, time.monotonic() - began, bool(child.asked) or ctrl_c)
+
+
+class _Abandoned(Exception):
+    """Scale is to end though somebody does not read its output."""
 
 
 @dataclass(slots=True)
 class _Child:
-    process: subprocess.Popen[bytes]
-    signals: list[int] = field(default_factory=list)
+    terminal: Terminal
+    process: Process | None = None
     status: int | None = None
-    """What waitpid said; None while it lives."""
-    wakeup: int = -1
+    """How it ended, as waitpid says it; None while it lives."""
+    asked: list[int] = field(default_factory=list)
+    """The signals to end that scale was sent."""
+    _asked_at: float = 0.0
+    _is_killed: bool = False
+    _is_relaying: bool = False
 
-    def is_over(self, terminal: Terminal) -> bool:
-        """Whether it has ended; a child that was stopped from the keyboard stops scale with it."""
-        if self.status is not None:
-            return True
-        with contextlib.suppress(ChildProcessError):
-            pid, status = os.waitpid(self.process.pid, os.WNOHANG | os.WUNTRACED)
-            if pid and os.WIFSTOPPED(status):
-                terminal.suspend(self.process.pid)
-            elif pid:
-                self.status = status
-                self.process.returncode = 0  # Popen must not wait for it too
+    def look(self) -> bool:
+        """Whether it has ended; a child that was stopped stops scale with it."""
+        if self.status is None and self.process is not None:
+            for status in self.process.changes():
+                if not os.WIFSTOPPED(status):
+                    self.status = status
+                elif not self.terminal.lend_late(self.process.pid, os.WSTOPSIG(status)):
+                    self.terminal.suspend(self.process.pid)
         return self.status is not None
 
+    @contextlib.contextmanager
+    def guarding(self, process: Process) -> Iterator[None]:
+        """Whatever happens within, the deploy does not outlive it."""
+        self.process = process
+        for number in self.asked:  # these came while it was being started
+            process.signal_group(number)
+        try:
+            yield
+        except BaseException:
+            process.signal_group(signal.SIGKILL)
+            raise
+        finally:
+            self.terminal.release(process.pid)
+        if self.asked:
+            self._wait_for_group(process)
 
-def _spawn(
-    argv: Sequence[str], env: Mapping[str, str], terminal: Terminal, streams: Streams, enter: Callable[[], None] | None
-) -> subprocess.Popen[bytes]:
-    libc, parent = ctypes.CDLL(None), os.getpid()
+    def relay(self, relay: Relay) -> None:
+        """Pass its output on until it has ended."""
+        with contextlib.suppress(_Abandoned):
+            self._is_relaying = True
+            relay.run()
+            self._is_relaying = False
 
-    def prepare() -> None:
-        # Between fork and exec: plain system calls only. If scale is killed, the deploy is told to end too.
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
-        terminal.prepare_child(streams.stdout)
-        if enter is not None:
-            enter()
+    def ask(self, number: int, _frame: FrameType | None) -> None:
+        """Handle a signal to end."""
+        self.asked.append(number)
+        if self.process is None:
+            return
+        if self.asked.count(number) > 1:
+            self.kill(number, None)
+            return
+        self.process.signal_group(number)
+        if number != signal.SIGINT:
+            self._asked_at = time.monotonic()
+            signal.alarm(_GRACE_SECONDS)
 
-    try:
-        return subprocess.Popen(
-            argv,
-            env=dict(env),
-            stdin=streams.stdin,
-            stdout=streams.stdout,
-            stderr=streams.stderr,
-            preexec_fn=prepare,  # noqa: PLW1509
-        )
-    except FileNotFoundError as error:
-        raise CannotRun(
-            f"There is no command {argv[0]!r}.", 127, hint="Check its name and PATH; a shell's own words need sh -c '…'."
-        ) from error
-    except OSError as error:
-        hint = f"chmod +x {argv[0]}" if error.errno == errno.EACCES and not os.path.isdir(argv[0]) else ""  # noqa: PTH112
-        if error.errno == errno.ENOEXEC:
-            hint = "A script begins with a line like #!/bin/sh."
-        raise CannotRun(f"{argv[0]!r} cannot be run: {error.strerror}.", 126, hint=hint) from error
+    def kill(self, _number: int, _frame: FrameType | None) -> None:
+        """Handle that it had its time."""
+        self._is_killed = True
+        if self.process is not None:
+            self.process.signal_group(signal.SIGKILL)
+        self.notice(0, None)
+
+    def notice(self, _number: int, _frame: FrameType | None) -> None:
+        """Handle a change of a child; the loop looks. Only where it was killed nobody waits for the reader of its output any more."""
+        if self._is_killed and self._is_relaying and self.look():
+            self._is_relaying = False
+            raise _Abandoned
+
+    def stop(self, _number: int, _frame: FrameType | None) -> None:
+        """Handle a stop that the child did not get too: it stops, and scale with it."""
+        if self.process is not None:
+            self.process.signal_group(signal.SIGTSTP)
+
+    def go_on(self, _number: int, _frame: FrameType | None) -> None:
+        """Handle that scale goes on, perhaps in the foreground now."""
+        if self.process is not None and self._is_relaying:
+            self.terminal.engage(self.process.pid)
+
+    def _wait_for_group(self, process: Process) -> None:
+        """What belongs to the deploy and was asked to end has the same time for it, then it is killed."""
+        until = (self._asked_at or time.monotonic()) + _GRACE_SECONDS
+        while process.has_group() and time.monotonic() < until and not self._is_killed:
+            time.sleep(0.02)
+        process.signal_group(signal.SIGKILL)
 
 
 @contextlib.contextmanager
-def _forwarding(process: subprocess.Popen[bytes]) -> Iterator[_Child]:
-    """Within, signals to end go to the child's group, and every signal wakes whoever waits on `wakeup`."""
-    child = _Child(process)
-
-    def forward(number: int, _frame: FrameType | None) -> None:
-        child.signals.append(number)
-        if child.signals.count(number) > 1:
-            _kill_group(process.pid)
-            return
-        _signal_group(process.pid, number)
-        if number != signal.SIGINT:
-            signal.alarm(_GRACE_SECONDS)
-
-    def kill(_number: int, _frame: FrameType | None) -> None:
-        _kill_group(process.pid)
-
-    handlers = {**dict.fromkeys(_FORWARDED, forward), signal.SIGALRM: kill, signal.SIGCHLD: _nothing}
+def _handling(child: _Child) -> Iterator[int]:
+    """Within, signals go to the child, and a descriptor becomes readable with each."""
+    handlers = {
+        **dict.fromkeys(_FORWARDED, child.ask),
+        signal.SIGALRM: child.kill,
+        signal.SIGTSTP: child.stop,
+        signal.SIGCONT: child.go_on,
+        signal.SIGWINCH: _nothing,
+    }
     # What is ignored stays ignored: that is how nohup and a shell's background jobs ask for it.
     wanted = {number: handler for number, handler in handlers.items() if signal.getsignal(number) is not signal.SIG_IGN}
-    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+    wanted[signal.SIGCHLD] = child.notice
     ours, theirs = os.pipe()
     os.set_blocking(theirs, False)
     os.set_blocking(ours, False)
+    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
     old_wakeup = signal.set_wakeup_fd(theirs, warn_on_full_buffer=False)
-    child.wakeup = ours
     try:
-        yield child
+        yield ours
     finally:
         signal.alarm(0)
         signal.set_wakeup_fd(old_wakeup)
@@ -163,14 +185,3 @@ def _forwarding(process: subprocess.Popen[bytes]) -> Iterator[_Child]:
 
 def _nothing(_number: int, _frame: FrameType | None) -> None:
     """A handler only so that the signal wakes the loop."""
-
-
-def _signal_group(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
-        if number != signal.SIGKILL:
-            os.killpg(pid, signal.SIGCONT)  # a stopped process does not get the signal until it goes on
-
-
-def _kill_group(pid: int) -> None:
-    _signal_group(pid, signal.SIGKILL)
