@@ -1,5 +1,6 @@
 """Health probes: each tried once, with its time limit. Trying again is the engine's business."""
 
+import http.client
 import os
 import signal
 import socket
@@ -13,6 +14,8 @@ from scaler.domain.policy import CommandProbe, HttpProbe, Probe, SshProbe, TcpPr
 
 _TRY_SECONDS = 10.0
 """One try takes no longer, however long the probe may go on trying."""
+_BAD_ADDRESS = (OSError, ValueError, OverflowError)
+"""What the socket module raises: ValueError for a name that cannot be one, OverflowError for a port beyond 65535."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,18 @@ def _tcp(probe: TcpProbe, address: str | None) -> ProbeAnswer:
     try:
         with socket.create_connection((host, probe.port), timeout=_seconds(probe)):
             return ProbeAnswer(True, f"{host}:{probe.port} takes connections")
-    except OSError as error:
+    except _BAD_ADDRESS as error:
         return ProbeAnswer(False, f"{host}:{probe.port}: {error}")
+
+
+class _Unfollowed(urllib.request.HTTPRedirectHandler):
+    """The answer of the address itself is what `expect` speaks of, so a redirect is an answer."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_Unfollowed)
 
 
 def _http(probe: HttpProbe, address: str | None) -> ProbeAnswer:
@@ -70,12 +83,14 @@ def _http(probe: HttpProbe, address: str | None) -> ProbeAnswer:
     if not url.startswith(("http://", "https://")):
         return ProbeAnswer(False, f"{url} is no http or https address")
     try:
-        with urllib.request.urlopen(url, timeout=_seconds(probe)) as answer:  # noqa: S310 - the scheme is checked above
+        with _OPENER.open(url, timeout=_seconds(probe)) as answer:
             status = answer.status
     except urllib.error.HTTPError as error:
         status = error.code
         error.close()
-    except (OSError, ValueError) as error:
+    except http.client.HTTPException as error:
+        return ProbeAnswer(False, f"{url} does not answer in HTTP: {type(error).__name__}")
+    except _BAD_ADDRESS as error:
         return ProbeAnswer(False, f"{url}: {getattr(error, 'reason', error)}")
     is_expected = status in probe.expect if probe.expect else 200 <= status < 400
     return ProbeAnswer(is_expected, f"{url} answers {status}")
@@ -118,5 +133,7 @@ def _run(argv: Sequence[str], seconds: float, environment: dict[str, str]) -> Pr
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            return ProbeAnswer(False, f"{name} did not end within {seconds:.0f} s")
+            return ProbeAnswer(False, f"{name} did not end within {seconds:g} s")
+    if code < 0:
+        return ProbeAnswer(False, f"{name} died of signal {-code}")
     return ProbeAnswer(code == 0, f"{name} ended with {code}")
