@@ -195,17 +195,20 @@ def test_a_second_failure_grows_again_while_retries_are_left(world: World) -> No
     assert (report.endings[-1].attempt.exit_code, world.web.type_name) == (0, "b1.large")
 
 
-def test_growth_over_several_attempts_is_refused_loudly_where_it_passes_the_limit(world: World) -> None:
-    target = _target(replace(AUTO, retries=2), limits=Limits(max_growth=Decimal(3)))
-    guarded = Guarded(world, target, needs=8 * GIB)
+@pytest.mark.parametrize(("max_growth", "attempts", "last"), [(3, 2, "b1.medium"), (5, 3, "b1.large")])
+def test_growth_over_several_attempts_is_refused_loudly_where_it_passes_the_limit(
+    world: World, max_growth: int, attempts: int, last: str
+) -> None:
+    target = _target(replace(AUTO, retries=5), limits=Limits(max_growth=Decimal(max_growth)))
+    guarded = Guarded(world, target, needs=32 * GIB)
 
     report = guarded.guard()
 
-    assert len(guarded.environments) == 2
+    assert len(guarded.environments) == attempts
     assert report.outcome is Outcome.REFUSED
     assert report.plan is not None
     assert "max_growth" in [refusal.code for refusal in report.plan.refused]
-    assert (world.web.type_name, world.web.state) == ("b1.medium", InstanceState.RUNNING)
+    assert (world.web.type_name, world.web.state) == (last, InstanceState.RUNNING)
 
 
 def test_without_retries_left_the_next_plan_is_shown_and_nothing_more_is_done(world: World) -> None:
@@ -368,7 +371,7 @@ def test_an_attempt_that_someone_ended_is_not_run_again(world: World) -> None:
     report = Redeploy(guarded.session()).guard(interrupted)
 
     assert (len(guarded.environments), guarded.asked, world.changes) == (1, 0, [])
-    assert report.is_ready is False
+    assert (report.is_ready, report.error) == (False, None)
 
 
 def test_a_deploy_without_a_known_instance_is_only_diagnosed(world: World) -> None:
