@@ -1,11 +1,11 @@
 """A live view of one operation: rich where stderr is a terminal, plain lines elsewhere."""
 
+import contextlib
 import sys
 from types import TracebackType
 from typing import Any, Self
 
-import click
-
+from scaler.cli.talk import say
 from scaler.domain.instance import Instance
 from scaler.domain.operation import Decision
 from scaler.domain.plan import Plan
@@ -33,13 +33,15 @@ class Progress:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._live is not None:
-            self._live.__exit__(kind, error, trace)
+            with contextlib.suppress(OSError):
+                self._live.__exit__(kind, error, trace)
 
     def step(self, instance: Instance, decision: Decision) -> None:
         """Show one step."""
         line = text.step(instance, decision)
         if self._live is None:
-            click.echo(f"scale: {line}", err=True)
+            say(f"scale: {line}")
             return
-        self._live.console.print(f"  {line}", markup=False, highlight=False)
-        self._live.update(0, description=f"{self._name}: {text.doing(decision.step)} [{instance.state}, {instance.type_name}]")
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            self._live.console.print(f"  {line}", markup=False, highlight=False)
+            self._live.update(0, description=f"{self._name}: {text.doing(decision.step)} [{instance.state}, {instance.type_name}]")

@@ -6,6 +6,7 @@ import click
 
 from scaler.cli import wiring
 from scaler.cli.main import print_error
+from scaler.cli.talk import say
 from scaler.domain.errors import CredentialsMissing, ScalerError, UsageError
 from scaler.domain.instance import Instance, Reference
 from scaler.domain.operation import Decision
@@ -46,7 +47,7 @@ def resume(names: Sequence[str], policy_path: str | None, output_format: str) ->
 
 
 def _say(instance: Instance, decision: Decision) -> None:
-    click.echo(f"scale: {text.step(instance, decision)}", err=True)
+    say(f"scale: {text.step(instance, decision)}")
 
 
 def _meant(names: Sequence[str], policy_path: str | None) -> Iterator[tuple[wiring.Context, Scope]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from scaler.cli.talk import say
 from scaler.domain.errors import UsageError
 from scaler.domain.instance import Instance
 from scaler.domain.operation import Decision
@@ -47,7 +48,7 @@ class Stderr:
 
 def _write(lines: Iterable[str]) -> None:
     for line in lines:
-        click.echo(f"scale: {line}", err=True)
+        say(f"scale: {line}")
 
 
 class Approve:

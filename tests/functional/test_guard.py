@@ -278,3 +278,14 @@ def test_past_deploys_are_in_the_history_and_on_the_instance(scale: Scale, deplo
     assert [one["outcome"] for one in history["operations"]] == ["done"]
     assert [one["was_oom"] for one in status["peaks"]] == [False, True]
     assert "exit 1, instance_memory" in scale("history").out
+
+
+def test_guard_goes_on_when_nobody_listens_to_it_any_more(scale: Scale, deploy: Deploy, local: str) -> None:
+    with scale.start("guard", "--instance", local, "--report", "report.json", "--", *deploy(300)) as process:
+        assert process.stderr is not None
+        process.stderr.close()
+        process.stderr = None
+        process.communicate(timeout=30)
+
+    assert process.returncode == 0
+    assert read(scale)["outcome"] == "done"
