@@ -534,7 +534,7 @@ def test_a_look_that_is_behind_shows_the_last_bounce_and_not_one_of_this_start()
     cloud.add("web-1")
     cloud.bouncing = {"b1.large"}
     plan = world.plan(fallbacks=["g1.large", "b1.xlarge"])
-    shown = []
+    shown: list[Call] = []
 
     def fall_behind_for_three_looks(call: Call) -> None:
         if call.method == "start" and world.web.type_name == "g1.large" and cloud.behind is None and not shown:
