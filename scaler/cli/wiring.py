@@ -4,11 +4,10 @@ import contextlib
 import os
 import re
 import signal
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scaler.cli.policyfiles import locate
 from scaler.domain.errors import UsageError
@@ -20,6 +19,9 @@ from scaler.engine.targets import Scope, choose_target, find
 from scaler.history.sqlite import SqliteStore
 from scaler.host.clock import SystemClock
 from scaler.ports import Clock, Provider, Store
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 def state_dir() -> Path:
@@ -34,7 +36,13 @@ def store() -> Store:
 
 def provider_names() -> Sequence[str]:
     """The adapters that are installed."""
-    return sorted({entry.name for entry in entry_points(group="scaler.providers")})
+    return sorted(_adapters())
+
+
+def _adapters() -> "dict[str, EntryPoint]":
+    from importlib.metadata import entry_points
+
+    return {entry.name: entry for entry in entry_points(group="scaler.providers")}
 
 
 @dataclass(slots=True)
@@ -49,7 +57,7 @@ class Providers:
         return self._built[name]
 
     def _build(self, name: str) -> Provider:
-        found = {entry.name: entry for entry in entry_points(group="scaler.providers")}
+        found = _adapters()
         if name not in found:
             raise UsageError(f"There is no provider {name!r}.", hint=f"Known: {', '.join(sorted(found))}.")
         try:
@@ -113,6 +121,8 @@ def context(policy_path: str | None, name: str | None) -> Context:
 
 def driver(provider: Provider, clock: Clock, on_step: Callable[[Instance, Decision], None], interrupts: "Interrupts") -> Driver:
     """What an operation is driven with."""
+    import socket
+
     from scaler.host.probes import check
 
     host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())[:28]

@@ -1,12 +1,13 @@
 """Calling a provider: the one place where scale tries again."""
 
 from collections.abc import Callable
-from typing import TypeVar
-
-from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential, wait_random
+from typing import TYPE_CHECKING, TypeVar
 
 from scaler.domain.errors import ScalerError, WrongState
 from scaler.ports import Clock
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 _T = TypeVar("_T")
 
@@ -19,12 +20,15 @@ def call(action: Callable[[], _T], clock: Clock, *, seconds: float = READ_SECOND
 
     `WrongState` is not retried here: whoever meets it must look again first.
     """
+    # A deploy that succeeds calls no provider: it does not wait the 10 ms that this takes to load.
+    from tenacity import Retrying, retry_if_exception, wait_exponential, wait_random  # noqa: PLC0415
+
     began = clock.now()
 
     def may_pass(error: BaseException) -> bool:
         return isinstance(error, ScalerError) and error.retryable and not isinstance(error, WrongState)
 
-    def is_too_late(_state: RetryCallState) -> bool:
+    def is_too_late(_state: "RetryCallState") -> bool:
         return (clock.now() - began).total_seconds() >= seconds
 
     retrying = Retrying(
