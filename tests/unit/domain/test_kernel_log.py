@@ -281,6 +281,11 @@ def test_no_text_makes_reading_fail(pieces: list[str], end: str) -> None:
         assert kill.line >= 1
 
 
+@pytest.mark.parametrize("line", ["Killed process {} (x) total-vm:1kB, anon-rss:1kB, file-rss:1kB", "{} pages RAM", "[ {}.1] x"])
+def test_a_number_longer_than_python_reads_makes_nothing_fail(line: str) -> None:
+    assert len(find_kills(f"{line.format('9' * 5000)}\n{report()[-1]}")) == 1
+
+
 @given(st.sampled_from(KERNELS), st.lists(st.integers(min_value=0, max_value=400), max_size=6))
 def test_a_report_with_holes_anywhere_never_names_a_task_that_was_not_there(kernel: Kernel, holes: list[int]) -> None:
     text = list(text_of(report(kernel)))
