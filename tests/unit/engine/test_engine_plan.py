@@ -155,6 +155,35 @@ def test_more_memory_than_any_type_has_is_said(world: World) -> None:
     assert plan.refused[0] == Refusal("none_large_enough", "no type has 100 GiB")
 
 
+@pytest.mark.parametrize(
+    ("type_name", "request_", "code", "words"),
+    [
+        ("g1.2xlarge", Request(), "largest_type", "g1.2xlarge is the largest type there is"),
+        ("b1.small", Request(is_growth=False), "smallest_type", "b1.small is the smallest type there is"),
+        (
+            "b1.large",
+            Request(memory_bytes=7 * GIB, is_growth=False),
+            "none_between",
+            "no type smaller than the present one has 7 GiB",
+        ),
+    ],
+)
+def test_where_there_is_no_type_in_that_direction_it_is_said(type_name: str, request_: Request, code: str, words: str) -> None:
+    plan = _plan(a_world(type_name), request_)
+
+    assert (plan.remedy, plan.refused[0].code) == (None, code)
+    assert words in plan.refused[0].text
+
+
+def test_where_no_smaller_type_holds_what_deploys_needed_the_way_down_is_refused() -> None:
+    world = a_world("b1.large")
+    world.web.records[TagKey.PEAKS] = encode([Peak(8 * GIB, 5 * GIB, False, AT)])
+
+    plan = _plan(world, Request(is_growth=False))
+
+    assert (plan.remedy, _codes(plan)) == (None, ["below_need"])
+
+
 def test_growth_is_measured_against_the_memory_before_the_first_change_of_the_run() -> None:
     world = a_world("b1.medium")
     limits = Limits(max_growth=Decimal(2))
