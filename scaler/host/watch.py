@@ -89,7 +89,7 @@ class Watcher:
 
     def feed(self, stream: str, chunk: bytes) -> None:
         """Look at the next chunk of a stream (`stdout`, `stderr`)."""
-        begun, number = self._open_lines.get(stream, (b"", self._number(0)))
+        begun, number = self._open_lines.pop(stream, (b"", self._number(0)))
         end = chunk.find(b"\n")
         breaks = chunk.count(b"\n") if self._breaks is not None and end >= 0 else 0
         if end < 0:
@@ -98,7 +98,8 @@ class Watcher:
             self._look(stream, begun + chunk[:end], number)
             last = chunk.rfind(b"\n")
             self._search_lines(stream, chunk, end + 1, last)
-            self._open_lines[stream] = self._cut(stream, chunk[last + 1 :], self._number(breaks))
+            if last + 1 < len(chunk):
+                self._open_lines[stream] = self._cut(stream, chunk[last + 1 :], self._number(breaks))
         self._offset += len(chunk)
         if self._breaks is not None:
             self._breaks = self._breaks + breaks if self._offset <= self._numbered_bytes else None
@@ -117,7 +118,7 @@ class Watcher:
         kept: dict[int, _Found] = {}
         for found in self._classes().values():
             kept.update((one.order, one) for one in (*found[:_KEPT], *found[-_KEPT:]))
-        unique = {(one.number, one.shown, one.order if one.number is None else None): one for one in kept.values()}
+        unique = {(one.number, one.stream, one.shown, one.order if one.number is None else None): one for one in kept.values()}
         return [one.line() for one in sorted(unique.values(), key=lambda one: one.order)]
 
     def _classes(self) -> dict[str, list[_Found]]:
