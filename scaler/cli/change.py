@@ -7,6 +7,7 @@ import click
 
 from scaler.cli import wiring
 from scaler.cli.progress import Progress
+from scaler.cli.talk import say
 from scaler.domain.errors import ScalerError
 from scaler.domain.outcome import EXIT_CODES, OperationResult, Outcome
 from scaler.domain.plan import Plan
@@ -32,7 +33,8 @@ def run(
     scope = context.one()
     plan = planning.make(scope, request, context.clock, context.store)
     as_json = output_format == "json"
-    click.echo("\n".join(text.plan(plan)), err=as_json)
+    shown = "\n".join(text.plan(plan))
+    say(shown) if as_json else click.echo(shown)
     if plan.remedy is None:
         return _refuse(context, plan, "; ".join(one.text for one in plan.refused), as_json=as_json)
     if not yes and not _is_confirmed(plan):
@@ -55,7 +57,7 @@ def _is_confirmed(plan: Plan) -> bool:
 def _refuse(context: wiring.Context, plan: Plan, why: str, *, as_json: bool) -> int:
     if as_json:
         click.echo(json.dump(json.unchanged(plan, Outcome.REFUSED, why, context.clock.now())))
-    click.echo(f"scale: {plan.instance.name} was not changed: {why}", err=True)
+    say(f"scale: {plan.instance.name} was not changed: {why}")
     return EXIT_CODES[Outcome.REFUSED]
 
 
@@ -66,5 +68,5 @@ def _execute(context: wiring.Context, scope: Scope, plan: Plan, deadline: timede
     try:
         context.store.add_operation(result)
     except ScalerError as error:
-        click.echo(f"scale: {error}", err=True)
+        say(f"scale: {error}")
     return result

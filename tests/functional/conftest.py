@@ -173,6 +173,9 @@ class Cloud:
         if type_name:
             self.ec2.modify_instance_attribute(InstanceId=self.instance, InstanceType={"Value": type_name})
 
+    def start(self) -> None:
+        self.ec2.start_instances(InstanceIds=[self.instance])
+
     def _describe(self) -> dict[str, Any]:
         value: dict[str, Any] = self.ec2.describe_instances(InstanceIds=[self.instance])["Reservations"][0]["Instances"][0]
         return value
