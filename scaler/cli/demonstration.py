@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,8 @@ class Stage:
 def run(*, keep: bool) -> int:
     """Play the demo; 0 where the deploy passed in the end."""
     _require("boto3", "moto")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
     with _staged() as stage:
         report = stage.folder / "report.json"
         _show(stage, ["status", "demo"])
@@ -52,6 +55,11 @@ def run(*, keep: bool) -> int:
         if keep:
             _stay(stage)
     return code
+
+
+def _end(number: int, _frame: object) -> None:
+    """As Ctrl-C does: unwind, so that nothing is left behind."""
+    raise SystemExit(128 + number)
 
 
 def _require(*packages: str) -> None:
@@ -136,10 +144,4 @@ def _stay(stage: Stage) -> None:
         click.echo(f"  export {name}={shlex.quote(value)}")
     click.echo("  scale up demo        # or: scale status, scale plan --all, scale down demo\n\nCtrl-C ends it.")
     with contextlib.suppress(KeyboardInterrupt):
-        sys.stdin.read() if not sys.stdin.isatty() else _wait()
-
-
-def _wait() -> None:
-    import signal
-
-    signal.pause()
+        signal.pause() if sys.stdin.isatty() else sys.stdin.read()

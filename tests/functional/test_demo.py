@@ -2,11 +2,12 @@
 
 import json
 import shlex
+import signal
 from pathlib import Path
 
 import pytest
 
-from tests.functional.conftest import Scale
+from tests.functional.conftest import Scale, eventually
 
 
 @pytest.fixture
@@ -53,3 +54,16 @@ def test_a_kept_demo_serves_until_its_input_ends(stage: Scale) -> None:
     assert process.returncode == 0
     assert [path.name.startswith("scale-demo-report-") for path in left(stage)] == [True]
     assert stage.processes() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_demo_that_is_ended_early_leaves_nothing_at_all(stage: Scale, number: signal.Signals) -> None:
+    with stage.start("demo") as process:
+        assert process.stdout is not None
+        assert any(line.startswith(b"$ scale guard") for line in process.stdout)
+        process.send_signal(number)
+        process.communicate(timeout=20)
+
+    assert process.returncode != 0
+    assert left(stage) == []
+    assert eventually(lambda: not stage.processes())
