@@ -5,11 +5,13 @@ from collections.abc import Callable
 from threading import Event, Lock, Thread
 
 _INTERVAL_SECONDS = 0.1
+_LONGEST_SECONDS = 1.0
+"""A peak that nobody saw makes a wrong size, whatever looking costs."""
 _SHARE_OF_CPU = 0.005
 
 
 class PeakSampler:
-    """Looks every 100 ms, less often where looking costs more than half a percent of one processor."""
+    """Looks every 100 ms, less often, but once a second, where looking costs more than half a percent of one processor."""
 
     def __init__(self, measure: Callable[[], int]) -> None:
         self._measure = measure
@@ -40,4 +42,4 @@ class PeakSampler:
                 self.look()
             except OSError:  # somebody removed the cgroup; whoever asks next is told
                 return
-            pause = max(_INTERVAL_SECONDS, (time.thread_time() - before) / _SHARE_OF_CPU)
+            pause = min(max(_INTERVAL_SECONDS, (time.thread_time() - before) / _SHARE_OF_CPU), _LONGEST_SECONDS)
