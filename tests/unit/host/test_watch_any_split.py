@@ -1,7 +1,10 @@
 """However a log is cut into chunks, the watcher says what reading it line by line says."""
 
+import io
 import itertools
+import time
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -85,3 +88,32 @@ def test_asking_twice_says_the_same_twice(text: str) -> None:
     watcher.feed("stdout", text.encode())
 
     assert watcher.lines() == watcher.lines()
+
+
+@pytest.mark.parametrize("chunk_bytes", [100, 4096, 1 << 20])
+def test_an_endless_line_costs_as_much_a_byte_as_any_other_and_little_memory(chunk_bytes: int) -> None:
+    line = b"#" * 9_000_000 + b" Killed " + b"#" * 1_000_000
+    watcher = Watcher(_STEMS, classes)
+    began = time.process_time()
+
+    for at in range(0, len(line), chunk_bytes):
+        watcher.feed("stdout", line[at : at + chunk_bytes])
+
+    (text,) = {one.text.strip("#") for one in watcher.lines()}
+    assert text == " Killed "
+    assert time.process_time() - began < 3  # seen: 0.2
+    assert all(len(one.text) <= 2048 for one in watcher.lines())
+
+
+def test_the_time_to_read_a_file_grows_with_its_length_alone() -> None:
+    block = b"".join(b"step %d of the build: Killed, memory, code 137\n" % number for number in range(20_000))
+
+    def seconds(times: int) -> float:
+        began = time.process_time()
+        Watcher(_STEMS, classes).scan(io.BytesIO(block * times))
+        return time.process_time() - began
+
+    seconds(1)
+    small, large = min(seconds(2) for _ in range(3)), min(seconds(16) for _ in range(2))
+
+    assert large < 8 * small * 2.5
