@@ -76,6 +76,8 @@ class _Child:
     _asked_at: float = 0.0
     _is_killed: bool = False
     _is_relaying: bool = False
+    _is_stopping: bool = False
+    """Scale itself was sent the stop, and with it all of its group."""
 
     def look(self) -> bool:
         """Whether it has ended; a child that was stopped stops scale with it."""
@@ -84,7 +86,8 @@ class _Child:
                 if not os.WIFSTOPPED(status):
                     self.status = status
                 elif not self.terminal.lend_late(self.process.pid, os.WSTOPSIG(status)):
-                    self.terminal.suspend(self.process.pid)
+                    self.terminal.suspend(self.process.pid, alone=self._is_stopping)
+                    self._is_stopping = False
         return self.status is not None
 
     @contextlib.contextmanager
@@ -139,6 +142,7 @@ class _Child:
     def stop(self, _number: int, _frame: FrameType | None) -> None:
         """Handle a stop that the child did not get too: it stops, and scale with it."""
         if self.process is not None:
+            self._is_stopping = True
             self.process.signal_group(signal.SIGTSTP)
 
     def go_on(self, _number: int, _frame: FrameType | None) -> None:

@@ -111,15 +111,15 @@ class Terminal:
         os.killpg(group, signal.SIGCONT)
         return True
 
-    def suspend(self, group: int) -> None:
+    def suspend(self, group: int, *, alone: bool) -> None:
         """The child was stopped: stop with it, and go on with it when the shell continues us.
 
-        The whole group scale is in is stopped, as the terminal would: a shell waits for all of a pipeline. Where no shell could
-        continue it the kernel ignores that, and the child goes on.
+        Unless `alone`, the whole group scale is in is stopped, as the terminal would: a shell waits for all of a pipeline. Where no
+        shell could continue it the kernel ignores that, and the child goes on.
         """
         self.release(group)
         before = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        os.kill(0, signal.SIGTSTP)
+        os.kill(os.getpid() if alone else 0, signal.SIGTSTP)
         signal.signal(signal.SIGTSTP, before)
         self.engage(group)
         with contextlib.suppress(ProcessLookupError):

@@ -8,7 +8,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from scaler.domain.evidence import OutputLine
 
@@ -46,15 +46,16 @@ class _Allowance:
     def take(self) -> bool:
         if self.burst < 1:
             now = time.monotonic()
-            self.burst = min((now - self._since) * self.per_second, 1000)
+            self.burst = min(self.burst + (now - self._since) * self.per_second, 1000)
             self._since = now
+        if self.burst < 1:
+            return False
         self.burst -= 1
-        return self.burst >= 0
+        return True
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A line, or the part of it, that holds a literal."""
+class _Found(NamedTuple):
+    """A line, or the part of it, that holds a literal. Many are made, and a tuple is made faster than a frozen dataclass."""
 
     order: int
     number: int | None
@@ -169,9 +170,12 @@ class Watcher:
         """Classify what is seen around a hit, or let it wait; returns where that ends. `place`: line start, hit, line end."""
         line_start, at, line_end = place
         # Progress bars return to the line's beginning: what a person saw is the part between two returns.
-        begin = max(text.rfind(b"\r", line_start, at) + 1, line_start, at - _SHOWN_BYTES // 2)
+        begin = text.rfind(b"\r", line_start, at) + 1 or line_start
         stop = text.find(b"\r", at, line_end)
-        stop = min(line_end if stop < 0 else stop, at + _SHOWN_BYTES // 2)
+        if stop < 0:
+            stop = line_end
+        if stop - begin > _SHOWN_BYTES:
+            begin, stop = max(begin, at - _SHOWN_BYTES // 2), min(stop, at + _SHOWN_BYTES // 2)
         self._found += 1
         found = _Found(self._found, number, text[begin:stop], stream)
         self._unclassified = None if self._allowance.take() else found

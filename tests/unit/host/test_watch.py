@@ -144,3 +144,25 @@ def test_memory_stays_bounded_in_an_endless_log() -> None:
     tracemalloc.stop()
 
     assert peak < 4 << 20  # of 8 MiB fed
+
+
+def test_lines_are_classified_again_as_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    classified: list[str] = []
+
+    def classify(text: str) -> list[str]:
+        classified.append(text)
+        return ["class"]
+
+    watcher = Watcher([b"memory"], classify)
+
+    for number in range(3000):
+        watcher.feed("stdout", b"memory %d\n" % number)
+    at_once = len(classified)
+    for number in range(3000):
+        now += 0.0001  # less than a line's worth each time
+        watcher.feed("stdout", b"memory %d\n" % number)
+
+    assert at_once == 1000
+    assert 1598 <= len(classified) <= 1600
