@@ -231,7 +231,7 @@ def test_the_same_signal_again_kills_a_deploy_that_does_not_heed_it(report: Path
 
 def test_a_part_of_the_deploy_that_outlives_its_shell_may_clean_up_when_asked_to_end(report: Path, tmp_path: Path) -> None:
     part = f"trap 'sleep 0.5; echo unlocked > {tmp_path}/unlocked; exit' TERM; echo ready; while :; do sleep 0.05; done"
-    with guarded(report, ["sh", "-c", f'sh -c "$1" & wait', "sh", part]) as process:
+    with guarded(report, ["sh", "-c", 'sh -c "$1" & wait', "sh", part]) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
 
