@@ -74,9 +74,26 @@ def lead(argv: Sequence[str], stdin: str | None, pipeline: Sequence[str], notes:
         os.write(notes, b"%d raw=%d\n" % (status, raw))
         if not os.WIFSTOPPED(status):
             os._exit(0)
-        time.sleep(0.2)  # a person takes longer: all of the job is stopped by then
+        wait_until_all_stopped(job)  # a person takes longer than that
         os.tcsetpgrp(0, job)
         os.killpg(job, signal.SIGCONT)
+
+
+def wait_until_all_stopped(job: int) -> None:
+    until = time.monotonic() + 5
+    while time.monotonic() < until and not states_of(job) <= {"T", "Z"}:
+        time.sleep(0.01)
+
+
+def states_of(job: int) -> set[str]:
+    """The states of a process group's members, as /proc/PID/stat has them."""
+    states = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _parent, group = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(group) == job:
+                states.add(state)
+    return states
 
 
 @contextlib.contextmanager
