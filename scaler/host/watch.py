@@ -174,18 +174,21 @@ class Watcher:
         stop = text.find(b"\r", at, line_end)
         if stop < 0:
             stop = line_end
+        done_to = stop
         if stop - begin > _SHOWN_BYTES:
             begin, stop = max(begin, at - _SHOWN_BYTES // 2), min(stop, at + _SHOWN_BYTES // 2)
+            if stop < done_to:
+                done_to = stop - _OVERLAP_BYTES  # what begins further on may be cut off
         self._found += 1
         found = _Found(self._found, number, text[begin:stop], stream)
         self._unclassified = None if self._allowance.take() else found
         if self._unclassified is not None:
             self._waiting[stem].append(found)
-            return stop
+            return done_to
         for name in self._classify(found.line().text):
             first = self._first[name]
             (first if len(first) < _KEPT else self._last[name]).append(found)
-        return stop
+        return done_to
 
 
 def _thinned(hits: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:

@@ -90,6 +90,16 @@ def test_asking_twice_says_the_same_twice(text: str) -> None:
     assert watcher.lines() == watcher.lines()
 
 
+@pytest.mark.parametrize("between", range(990, 1030))
+def test_in_a_long_line_a_word_is_not_lost_where_the_part_shown_of_another_ends(between: int) -> None:
+    line = b"#" * 3000 + b"memory" + b"#" * between + b"Killed: code 137" + b"#" * 3000 + b"\n"
+    watcher = Watcher(_STEMS, lambda text: ["all"] if "Killed: code 137" in text else [])
+
+    watcher.feed("stdout", line)
+
+    assert watcher.lines()
+
+
 @pytest.mark.parametrize("chunk_bytes", [100, 4096, 1 << 20])
 def test_an_endless_line_costs_as_much_a_byte_as_any_other_and_little_memory(chunk_bytes: int) -> None:
     line = b"#" * 9_000_000 + b" Killed " + b"#" * 1_000_000
