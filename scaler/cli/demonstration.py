@@ -4,9 +4,9 @@ import contextlib
 import importlib.util
 import json
 import os
+import select
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -16,8 +16,10 @@ from pathlib import Path
 
 import click
 
+from scaler.cli import wiring
 from scaler.domain.errors import ScalerError, UsageError
 
+_POLL_SECONDS = 0.2
 _TYPE, _NAME = "t3.micro", "web-1"
 _POLICY = """\
 version: 1
@@ -38,14 +40,13 @@ class Stage:
     folder: Path
     reference: str
     environment: Mapping[str, str]
+    interrupts: wiring.Interrupts
 
 
 def run(*, keep: bool) -> int:
     """Play the demo; 0 where the deploy passed in the end."""
     _require("boto3", "moto")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end)
-    with _staged() as stage:
+    with wiring.noting_interrupts() as interrupts, _staged(interrupts) as stage:
         report = stage.folder / "report.json"
         _show(stage, ["status", "demo"])
         code = _show(stage, ["guard", "demo", "--report", str(report)])
@@ -57,11 +58,6 @@ def run(*, keep: bool) -> int:
     return code
 
 
-def _end(number: int, _frame: object) -> None:
-    """As Ctrl-C does: unwind, so that nothing is left behind."""
-    raise SystemExit(128 + number)
-
-
 def _require(*packages: str) -> None:
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
@@ -70,7 +66,7 @@ def _require(*packages: str) -> None:
 
 
 @contextlib.contextmanager
-def _staged() -> Iterator[Stage]:
+def _staged(interrupts: wiring.Interrupts) -> Iterator[Stage]:
     with tempfile.TemporaryDirectory(prefix="scale-demo-") as name, _emulator() as cloud:
         folder = Path(name)
         reference = f"ec2:{cloud['region']}/{cloud['instance']}"
@@ -78,7 +74,7 @@ def _staged() -> Iterator[Stage]:
         deploy = shlex.join([sys.executable, str(build), "--out", str(folder / "public")])
         policy = folder / "scale.yml"
         policy.write_text(_POLICY.format(reference=reference, deploy=json.dumps(deploy)), encoding="utf-8")
-        yield Stage(folder, reference, _environment(cloud, folder, policy))
+        yield Stage(folder, reference, _environment(cloud, folder, policy), interrupts)
 
 
 def _environment(cloud: Mapping[str, str], folder: Path, policy: Path) -> dict[str, str]:
@@ -97,7 +93,9 @@ def _environment(cloud: Mapping[str, str], folder: Path, policy: Path) -> dict[s
 def _emulator() -> Iterator[Mapping[str, str]]:
     click.echo(f"Starting an emulated EC2 on this machine, with one {_TYPE} named {_NAME} ...")
     command = [sys.executable, "-m", "scaler_providers.ec2.emulator", _TYPE, _NAME]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipe = subprocess.PIPE
+    # A session of its own: Ctrl-C at the terminal must not take the cloud away from under a command that is being ended.
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as process:
         assert process.stdin is not None  # noqa: S101 - for the type checker
         assert process.stdout is not None  # noqa: S101
         assert process.stderr is not None  # noqa: S101
@@ -124,10 +122,19 @@ def _examples() -> Path:
 
 
 def _show(stage: Stage, arguments: Sequence[str]) -> int:
+    """Run one command to its end, which comes early where someone ends the demo."""
     click.echo(f"\n$ scale {shlex.join(arguments)}")
-    return subprocess.run(
-        [sys.executable, "-m", "scaler", *arguments], env={**os.environ, **stage.environment}, check=False
-    ).returncode
+    process = subprocess.Popen([sys.executable, "-m", "scaler", *arguments], env={**os.environ, **stage.environment})
+    is_told = False
+    while process.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_POLL_SECONDS)
+        if stage.interrupts.signal is not None and not is_told:
+            process.terminate()
+            is_told = True
+    if stage.interrupts.signal is not None:
+        raise SystemExit(128 + stage.interrupts.signal)
+    return process.returncode
 
 
 def _kept(report: Path) -> str:
@@ -143,5 +150,7 @@ def _stay(stage: Stage) -> None:
     for name, value in stage.environment.items():
         click.echo(f"  export {name}={shlex.quote(value)}")
     click.echo("  scale up demo        # or: scale status, scale plan --all, scale down demo\n\nCtrl-C ends it.")
-    with contextlib.suppress(KeyboardInterrupt):
-        signal.pause() if sys.stdin.isatty() else sys.stdin.read()
+    while stage.interrupts.signal is None:
+        is_ready, _, _ = select.select([] if sys.stdin.isatty() else [sys.stdin], [], [], _POLL_SECONDS)
+        if is_ready and not os.read(sys.stdin.fileno(), 4096):
+            return

@@ -37,6 +37,8 @@ def resume(names: Sequence[str], policy_path: str | None, output_format: str) ->
                 continue
             results.append(result)
             worst = max(worst, result.exit_code)
+    if not names and not results and not worst:
+        say("scale: no instance carries an intent: nothing was left unfinished")
     if output_format == "json":
         values = [json.operation(one) for one in results]
         click.echo(json.dump(values[0] if len(values) == 1 else {"schema": "scale.operation_list/1", "operations": values}))

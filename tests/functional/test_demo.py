@@ -64,6 +64,6 @@ def test_a_demo_that_is_ended_early_leaves_nothing_at_all(stage: Scale, number: 
         process.send_signal(number)
         process.communicate(timeout=20)
 
-    assert process.returncode != 0
+    assert process.returncode == 128 + number
     assert left(stage) == []
     assert eventually(lambda: not stage.processes())

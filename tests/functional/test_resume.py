@@ -87,6 +87,13 @@ def test_without_an_intent_there_is_nothing_to_do(cloudy: Scale, cloud: Cloud) -
     assert "web-1 carries no intent; it is running, t3.micro" in done.err
 
 
+def test_all_says_so_where_nothing_was_left_unfinished(scale: Scale) -> None:
+    done = scale("resume", "--all")
+
+    assert (done.code, done.out) == (0, "")
+    assert "no instance carries an intent" in done.err
+
+
 def test_an_intent_of_a_later_version_is_left_as_it_is(cloudy: Scale, cloud: Cloud) -> None:
     cloud.tag("scale:intent", "v9 sideways")
 
