@@ -1,5 +1,6 @@
 """The command line as a user meets it: in a process of its own, with a home of its own."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -181,9 +182,9 @@ class Cloud:
         return value
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def emulated() -> Iterator[Cloud]:
-    """The emulated EC2 that a file's tests share."""
+    """The emulated EC2 that all tests share, with an instance that none of them changes."""
     command: Sequence[str] = [sys.executable, "-m", "scaler_providers.ec2.emulator", "t3.micro", "first"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdin is not None
@@ -205,6 +206,20 @@ def emulated() -> Iterator[Cloud]:
 @pytest.fixture
 def cloud(emulated: Cloud) -> Iterator[Cloud]:
     """An emulated EC2 with a running t3.micro of one's own."""
+    with launched(emulated) as own:
+        yield own
+
+
+@pytest.fixture
+def neighbour(emulated: Cloud) -> Iterator[Cloud]:
+    """A second t3.micro beside the first."""
+    with launched(emulated) as own:
+        yield own
+
+
+@contextlib.contextmanager
+def launched(emulated: Cloud) -> Iterator[Cloud]:
+    """An instance like the shared one, terminated in the end."""
     ec2 = emulated.ec2
     image = ec2.describe_instances(InstanceIds=[emulated.instance])["Reservations"][0]["Instances"][0]["ImageId"]
     tags = [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "web-1"}]}]

@@ -71,16 +71,11 @@ def test_a_retry_ends_with_the_deploys_own_code(cloudy: Scale, cloud: Cloud, oom
 
 
 def test_a_dry_run_only_shows_the_plan(cloudy: Scale, cloud: Cloud, oom_log: str) -> None:
-    code, report, said = after(cloudy, cloud, 1, oom_log, "--dry-run")
+    code, report, said = after(cloudy, cloud, 1, oom_log, "--dry-run", "--report", "report.json")
 
+    assert json.loads((cloudy.folder / "report.json").read_text()) == report
     assert (code, report["operation"], cloud.look()) == (3, None, ("running", "t3.micro"))
     assert "plan: resize t3.micro -> t3.small" in said
-
-
-def test_the_report_is_written_where_it_is_wanted(cloudy: Scale, cloud: Cloud, oom_log: str) -> None:
-    _, printed, _ = after(cloudy, cloud, 1, oom_log, "--dry-run", "--report", "report.json")
-
-    assert json.loads((cloudy.folder / "report.json").read_text()) == printed
 
 
 def test_a_command_without_retry_is_a_usage_error(cloudy: Scale, cloud: Cloud, oom_log: str) -> None:

@@ -136,8 +136,8 @@ def test_instances_can_be_named_by_their_tags(cloudy: Scale, cloud: Cloud) -> No
     assert cloudy("status", "--format", "json").json()["instance"] == cloud.reference
 
 
-def test_a_target_with_several_instances_is_not_resized_on_a_guess(cloudy: Scale, cloud: Cloud, emulated: Cloud) -> None:
-    both = f"['{cloud.reference}', '{emulated.reference}']"
+def test_a_target_with_several_instances_is_not_resized_on_a_guess(cloudy: Scale, cloud: Cloud, neighbour: Cloud) -> None:
+    both = f"['{cloud.reference}', '{neighbour.reference}']"
     cloudy.policy(f"on_oom: {{approval: auto}}\ntargets: {{web: {{instances: {both}}}}}\n")
     killed = "echo 'Out of memory: Killed process 4242 (node) total-vm:9kB, anon-rss:9kB, file-rss:0kB'; exit 137"
 
@@ -145,7 +145,7 @@ def test_a_target_with_several_instances_is_not_resized_on_a_guess(cloudy: Scale
 
     assert done.code == 137
     assert "nothing shows which of them ran out of memory" in done.err
-    assert (cloud.look(), emulated.look()) == (("running", "t3.micro"), ("running", "t3.micro"))
+    assert (cloud.look(), neighbour.look()) == (("running", "t3.micro"), ("running", "t3.micro"))
     assert cloudy("up", "--yes").code == 2
 
 

@@ -56,16 +56,16 @@ def test_what_was_on_its_way_back_goes_back_and_runs(cloudy: Scale, cloud: Cloud
     assert "scale:intent" not in cloud.tags()
 
 
-def test_all_finds_every_instance_with_an_intent(cloudy: Scale, cloud: Cloud, emulated: Cloud) -> None:
-    for one in (cloud, emulated):
+def test_all_finds_every_instance_with_an_intent(cloudy: Scale, cloud: Cloud, neighbour: Cloud) -> None:
+    for one in (cloud, neighbour):
         one.tag("scale:intent", intent().encode())
         one.stop()
 
     done = cloudy("resume", "--all")
 
     assert done.code == 0
-    assert (cloud.look(), emulated.look()) == (("running", "t3.small"), ("running", "t3.small"))
-    assert all(one.reference in done.out for one in (cloud, emulated))
+    assert (cloud.look(), neighbour.look()) == (("running", "t3.small"), ("running", "t3.small"))
+    assert all(one.reference in done.out for one in (cloud, neighbour))
 
 
 def test_a_live_owner_is_left_alone(cloudy: Scale, cloud: Cloud) -> None:
