@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from scaler.cli import wiring
 from scaler.cli.talk import say
 from scaler.domain.errors import UsageError
 from scaler.domain.instance import Instance
 from scaler.domain.operation import Decision
 from scaler.domain.outcome import OperationResult
 from scaler.domain.plan import Plan
-from scaler.domain.policy import Approval, Target
+from scaler.domain.policy import Approval
 from scaler.engine.redeploy import Ending, Report
 from scaler.render import json, text
 
@@ -54,15 +55,17 @@ def _write(lines: Iterable[str]) -> None:
 class Approve:
     """Answers whether a plan may be carried out, and says why not."""
 
-    def __init__(self, target: Target | None, *, yes: bool) -> None:
+    def __init__(self, *, yes: bool, interrupts: wiring.Interrupts) -> None:
         """Who says yes: the policy, `--yes`, or a person at the terminal."""
-        self._is_given = yes or (target is not None and target.on_oom.approval is Approval.AUTO)
+        self._yes = yes
+        self._interrupts = interrupts
 
-    def __call__(self, plan: Plan) -> bool:
-        if self._is_given:
+    def __call__(self, plan: Plan, approval: Approval) -> bool:
+        if self._yes or approval is Approval.AUTO:
             return True
         if sys.stdin.isatty() and sys.stderr.isatty():
-            return _is_confirmed(plan)
+            with self._interrupts.aborting():
+                return _is_confirmed(plan)
         _write(
             [
                 "nothing is changed: the policy asks a person (approval: ask), and there is no terminal",

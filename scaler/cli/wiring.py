@@ -129,6 +129,9 @@ def driver(provider: Provider, clock: Clock, on_step: Callable[[Instance, Decisi
     return Driver(provider, clock, check, f"{host}:{os.getpid()}", on_step, lambda: interrupts.signal is not None)
 
 
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 @dataclass(slots=True)
 class Interrupts:
     """Remembers that someone asked to end while an operation must not be cut in the middle of a step."""
@@ -138,13 +141,27 @@ class Interrupts:
     def _note(self, number: int, _frame: object) -> None:
         self.signal = number
 
+    @contextlib.contextmanager
+    def aborting(self) -> Iterator[None]:
+        """Within, they end what waits for an answer at the terminal, and are noted all the same."""
+
+        def abort(number: int, _frame: object) -> None:
+            self.signal = number
+            raise KeyboardInterrupt
+
+        before = {number: signal.signal(number, abort) for number in INTERRUPTS if signal.getsignal(number) == self._note}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
 
 @contextlib.contextmanager
 def noting_interrupts() -> Iterator[Interrupts]:
     """Within, SIGINT, SIGTERM and SIGHUP are noted instead of ending the process."""
     interrupts = Interrupts()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    noted = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # as nohup asks
+    noted = [number for number in INTERRUPTS if signal.getsignal(number) is not signal.SIG_IGN]  # as nohup asks
     before = {number: signal.signal(number, interrupts._note) for number in noted}
     try:
         yield interrupts

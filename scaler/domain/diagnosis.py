@@ -223,13 +223,21 @@ def _from_kernel(evidence: Evidence, kills: Sequence[tuple[KernelLog, OomKill]])
 def _from_output(evidence: Evidence, kills: Sequence[tuple[KernelLog, OomKill]]) -> Iterator[_Claim]:
     seen: set[str] = set()
     for line in evidence.output:
-        for rule in matches(line.text):
+        for rule in _one_for_each_cause(matches(line.text)):
             if rule.code in seen:
                 continue
             seen.add(rule.code)
             weight = _weight(rule, evidence, kills)
             text = f"“{plain(line.text).strip()[:200]}”: {rule.why}"
             yield _Claim(rule.cause, weight, Reason(Source.OUTPUT, rule.code, text, line.number))
+
+
+def _one_for_each_cause(rules: Sequence[Rule]) -> Sequence[Rule]:
+    """Of several readings of one line that say the same, the surest."""
+    best: dict[Cause, Rule] = {}
+    for rule in sorted(rules, key=lambda rule: -rule.weight):
+        best.setdefault(rule.cause, rule)
+    return list(best.values())
 
 
 def _weight(rule: Rule, evidence: Evidence, kills: Sequence[tuple[KernelLog, OomKill]]) -> float:

@@ -111,7 +111,7 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "child_killed",
         Cause.INSTANCE_MEMORY,
-        0.8,
+        0.7,
         r"\(signal: 9, SIGKILL: kill\)|\bsignal:? killed\b|SIGKILL \(signal 9\)|pid \d+ SIGKILL|died of signal 9|terminated by signal 9\b|signal 9 \(SIGKILL\)|with signal SIGKILL\b|SIGKILL! Perhaps out of memory|exited with code 137\b",
         "a child process of the build was killed by signal 9, as the kernel does when memory runs out",
     ),

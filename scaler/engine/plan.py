@@ -23,6 +23,8 @@ _T = TypeVar("_T")
 _CHECKED = 5
 """How many offerings are checked with the provider before it is said that none will do."""
 _FALLBACKS = 3
+_LEAST_DOWNTIME_SECONDS = 5.0
+"""No cloud stops and starts a machine in less: what took less was an emulator."""
 CLOUD_DOWNTIME_SECONDS = 120.0
 """Expected until an operation was measured: a stop and a start of a small EC2 instance, from public reports; no better source."""
 
@@ -63,7 +65,7 @@ def make(scope: Scope, request: Request, clock: Clock, store: Store) -> Plan:
     )
     considered = consider(offerings, current, wish)
     if not request.is_growth and request.memory_bytes is None and (need.confidence == 0 or request.is_forced):
-        considered = _largest_first(considered)
+        considered = _least_loss_first(considered, current)
     plan = replace(plan, considered=considered)
     if request.to_type is not None:
         chosen, refused = _named(offerings, current, need, wish, request)
@@ -112,9 +114,14 @@ def _at_least(need: Need, current: Offering, request: Request) -> int:
     return need.target_bytes if need.confidence > 0 and not request.is_forced else 0
 
 
-def _largest_first(considered: Sequence[Considered]) -> tuple[Considered, ...]:
-    """Where no need bounds the way down: one step, not all of them."""
-    return tuple(sorted(considered, key=lambda one: -one.offering.type.memory_mib if one.is_acceptable else 0))
+def _least_loss_first(considered: Sequence[Considered], current: Offering) -> tuple[Considered, ...]:
+    """Where no need bounds the way down: one step, not all of them, and rather memory than processors."""
+
+    def loss(one: Considered) -> tuple[bool, bool, int]:
+        kind = one.offering.type
+        return (not one.is_acceptable, kind.vcpus < current.type.vcpus, -kind.memory_mib if one.is_acceptable else 0)
+
+    return tuple(sorted(considered, key=loss))
 
 
 def _named(
@@ -225,16 +232,25 @@ def _complete(
         remedy=None if refused else Remedy.RESIZE,
         chosen=chosen,
         fallbacks=tuple(offering for offering, _ in rest),
-        findings=tuple(findings),
+        findings=(*findings, *_losses(plan.current, chosen)),
         refused=tuple(refused),
         steps=tuple(steps),
         downtime_seconds_expected=_downtime(scope, store),
     )
 
 
+def _losses(current: Offering, chosen: Offering) -> Sequence[Finding]:
+    """What else becomes less with the new type."""
+    if chosen.type.vcpus >= current.type.vcpus:
+        return ()
+    text = f"{chosen.type.name} has {chosen.type.vcpus} vCPUs, {current.type.name} has {current.type.vcpus}"
+    return (Finding(CheckLevel.WARNING, "fewer_vcpus", text),)
+
+
 def _downtime(scope: Scope, store: Store) -> float:
     """The median of what operations on this instance took, else a prior."""
-    seen = sorted(one.downtime_seconds for one in _remembered(lambda: store.operations(scope.instance.id)) if one.downtime_seconds)
-    if seen:
-        return seen[len(seen) // 2]
-    return 0.0 if scope.provider.capabilities.has_sandbox else CLOUD_DOWNTIME_SECONDS
+    if scope.provider.capabilities.has_sandbox:
+        return 0.0
+    measured = (one.downtime_seconds for one in _remembered(lambda: store.operations(scope.instance.id)))
+    seen = sorted(seconds for seconds in measured if seconds >= _LEAST_DOWNTIME_SECONDS)
+    return seen[len(seen) // 2] if seen else CLOUD_DOWNTIME_SECONDS

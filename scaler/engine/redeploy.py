@@ -10,7 +10,7 @@ from scaler.domain.diagnosis import Diagnosis, Source
 from scaler.domain.errors import ScalerError, UsageError
 from scaler.domain.evidence import Evidence
 from scaler.domain.instance import TagKey
-from scaler.domain.outcome import DeployRecord, OperationResult, Outcome
+from scaler.domain.outcome import EXIT_CODES, DeployRecord, OperationResult, Outcome
 from scaler.domain.peaks import Peak, decode, encode
 from scaler.domain.plan import Plan
 from scaler.domain.policy import Approval, Remedy, Target
@@ -89,7 +89,9 @@ class Session:
     is_local: bool
     """Asking for `scopes` costs no call to a cloud."""
     driver: Callable[[Provider], Driver]
-    approve: Callable[[Plan], bool]
+    approve: Callable[[Plan, Approval], bool]
+    is_interrupted: Callable[[], bool]
+    """Someone asked scale to end: nothing new is begun."""
     tell: Teller
     command: str
     """How the deploy is named in the history."""
@@ -122,7 +124,7 @@ class Redeploy:
         for number in itertools.count(1):
             environment = self._settle(attempt, number)
             self.report.is_ready = environment is not None
-            if environment is None or run is None:
+            if environment is None or run is None or self._is_interrupted():
                 break
             environment = {**environment, "SCALE_ATTEMPT": str(number + 1)}
             self._session.tell.retrying(number + 1, environment)
@@ -149,7 +151,15 @@ class Redeploy:
 
     def _fail(self, error: ScalerError) -> None:
         self.report.error = error
-        self.report.outcome = Outcome.NEEDS_ATTENTION if error.exit_code == 5 else Outcome.REFUSED
+        if error.exit_code == EXIT_CODES[Outcome.NEEDS_ATTENTION]:
+            self.report.outcome = Outcome.NEEDS_ATTENTION
+        else:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        """Nothing more is changed; what an earlier operation of this run did stays the outcome."""
+        if self.report.operation is None:
+            self.report.outcome = Outcome.REFUSED
 
     def _diagnose(self, attempt: Attempt) -> tuple[Ending, Scope | None]:
         """The diagnosis, with the consoles of the instances, and the one instance that it speaks of."""
@@ -169,22 +179,36 @@ class Redeploy:
             return Ending(attempt, diagnosis), scope
         return Ending(attempt, diagnose_on(attempt.evidence, None, session.clock)), None
 
+    def _is_interrupted(self) -> bool:
+        if self._session.is_interrupted():
+            self._session.tell.note("interrupted: the deploy is not run again")
+            return True
+        return False
+
     def _remedy(self, diagnosis: Diagnosis, scope: Scope | None, number: int) -> Mapping[str, str] | None:
-        target = self._session.target
-        if target is None or self.report.error is not None:
+        meant = self._session.target
+        if meant is None or self.report.error is not None or self._is_interrupted():
             return None
         if scope is None:
             raise UsageError(
-                f"{target.name} has several instances and nothing shows which of them ran out of memory. Nothing was changed.",
+                f"{meant.name} has several instances and nothing shows which of them ran out of memory. Nothing was changed.",
                 hint="Name it: --instance REF, or grow it by hand with `scale up REF`.",
             )
+        target = scope.target
         remedies = target.on_oom.remedies
         remedy = remedies[min(number, len(remedies)) - 1]
         if remedy is Remedy.RETRY and number <= target.on_oom.retries and not self._session.is_dry_run:
             self._session.tell.note(f"the policy's first remedy is to run it again as it is, in {RETRY_PAUSE_SECONDS:.0f} s")
-            self._session.clock.sleep(RETRY_PAUSE_SECONDS)
-            return {"SCALE_INSTANCE_TYPE": scope.instance.type_name}
+            return {"SCALE_INSTANCE_TYPE": scope.instance.type_name} if self._pause() else None
         return self._resize(diagnosis, scope, target, may_act=number <= target.on_oom.retries)
+
+    def _pause(self) -> bool:
+        """Wait before the deploy is run again as it is; false where someone asked scale to end meanwhile."""
+        for _ in range(int(RETRY_PAUSE_SECONDS)):
+            self._session.clock.sleep(1.0)
+            if self._is_interrupted():
+                return False
+        return True
 
     def _resize(self, diagnosis: Diagnosis, scope: Scope, target: Target, *, may_act: bool) -> Mapping[str, str] | None:
         session = self._session
@@ -194,12 +218,12 @@ class Redeploy:
         self.report.plan = plan
         session.tell.planned(plan)
         if plan.remedy is None:
-            self.report.outcome = Outcome.REFUSED
+            self._refuse()
             return None
         if held_back := self._held_back(target, may_act=may_act):
             session.tell.note(f"nothing is changed: {held_back}")
             return None
-        if not session.approve(plan):
+        if not session.approve(plan, target.on_oom.approval) or self._is_interrupted():
             return None
         result = execute(session.driver(scope.provider), plan, target.health, target.deadline)
         self.report.operation, self.report.outcome = result, result.outcome

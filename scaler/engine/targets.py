@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from scaler.domain.errors import UsageError
-from scaler.domain.instance import Instance, Reference, Selector
+from scaler.domain.errors import AccessDenied, CredentialsMissing, Refused, UsageError
+from scaler.domain.instance import Instance, InstanceId, Reference, Selector
 from scaler.domain.policy import Approval, OnOom, Policy, Target
 from scaler.engine.calls import call
 from scaler.ports import Clock, Provider
@@ -35,6 +35,8 @@ def unnamed(policy: Policy | None, reference: Reference) -> Target:
 def choose_target(policy: Policy | None, name: str | None) -> Target:
     """The target meant by a policy name or a reference, or the only one of the policy where nothing is named.
 
+    What a reference means is settled by `find`, which knows the instance: one can be named in several ways.
+
     Raises:
         UsageError: nothing is named and the policy does not decide it, or the name is unknown; the names it has are listed.
     """
@@ -60,7 +62,7 @@ def _names_hint(targets: Mapping[str, Target]) -> str:
 
 
 def _target_of(policy: Policy | None, reference: Reference) -> Target | None:
-    """The policy's target that names this very instance: its limits hold however the instance is named."""
+    """The policy's target that names the instance in these words, or with the region left out."""
     for target in policy.targets.values() if policy else ():
         for known in target.instances:
             if isinstance(known, Reference) and _is_same(known, reference):
@@ -89,5 +91,26 @@ def find(
         provider = providers(what.provider)
         found = call(lambda: provider.find(what), clock)  # noqa: B023 - called at once
         scopes += [Scope(provider, instance, target, prices) for instance in found]
+    if only is not None and policy is not None and not any(only in named.instances for named in policy.targets.values()):
+        scopes = [replace(scope, target=_governing(scope, policy, only, clock)) for scope in scopes]
     unique = {scope.instance.id: scope for scope in scopes}
     return [unique[key] for key in sorted(unique)]
+
+
+def _governing(scope: Scope, policy: Policy, named: Reference, clock: Clock) -> Target:
+    """The target of the policy that this instance belongs to, by whatever name or selector: its limits hold however it was named."""
+    for target in policy.targets.values():
+        for what in target.instances:
+            if what.provider == named.provider and scope.instance.id in _ids(scope.provider, what, clock):
+                return target
+    return unnamed(policy, named)
+
+
+def _ids(provider: Provider, what: Reference | Selector, clock: Clock) -> set[InstanceId]:
+    """What a policy's entry names now; nothing where it names nothing, or several by one name."""
+    try:
+        return {instance.id for instance in call(lambda: provider.find(what), clock)}
+    except (AccessDenied, CredentialsMissing):
+        raise
+    except Refused:
+        return set()

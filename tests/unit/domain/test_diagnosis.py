@@ -311,3 +311,23 @@ def test_the_instance_is_blamed_only_where_something_of_its_own_says_so(evidence
 
     assert telling & {"oom_kill_counted", "kernel_oom_kill", *MEMORY_WORDS}
     assert evidence.exit_code != 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "web-1 exited with code 137",
+        "worker SIGKILL (signal 9) sent by the supervisor after a timeout",
+        "Command died: signal: killed",
+    ],
+)
+def test_that_something_was_killed_by_signal_9_does_not_say_by_whom(line: str) -> None:
+    found = diagnose(Evidence(1, (OutputLine(1, line),)))
+
+    assert found.cause is Cause.INCONCLUSIVE
+
+
+def test_one_line_is_one_reason_for_one_cause() -> None:
+    found = diagnose(Evidence(None, (OutputLine(1, "worker exited with code 137"),)))
+
+    assert [reason.line for reason in found.reasons].count(1) == 1

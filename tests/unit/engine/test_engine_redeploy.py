@@ -70,6 +70,9 @@ class Guarded:
     asked: int = 0
     """How often the instances were asked for."""
     approved: list[Plan] = field(default_factory=list)
+    approvals: list[Approval] = field(default_factory=list)
+    interrupted_at: datetime | None = None
+    """From then on someone has asked scale to end."""
     tell: Teller = field(default_factory=Teller)
 
     def guard(self) -> Report:
@@ -84,6 +87,7 @@ class Guarded:
             is_local=self.is_local,
             driver=lambda _: self.world.driver(),
             approve=self.approve,
+            is_interrupted=lambda: self.world.clock.now() >= self.interrupted_at if self.interrupted_at else False,
             tell=self.tell,
             command="make deploy",
             is_dry_run=self.is_dry_run,
@@ -96,7 +100,8 @@ class Guarded:
         assert self.target is not None
         return find(lambda _: self.world.cloud, self.world.clock, self.target, None)
 
-    def approve(self, plan: Plan) -> bool:
+    def approve(self, plan: Plan, approval: Approval) -> bool:
+        self.approvals.append(approval)
         self.approved.append(plan)
         return self.approves
 
@@ -205,7 +210,7 @@ def test_growth_over_several_attempts_is_refused_loudly_where_it_passes_the_limi
     report = guarded.guard()
 
     assert len(guarded.environments) == attempts
-    assert report.outcome is Outcome.REFUSED
+    assert report.outcome is Outcome.DONE, "what became of the instance: the first operation grew it"
     assert report.plan is not None
     assert "max_growth" in [refusal.code for refusal in report.plan.refused]
     assert (world.web.type_name, world.web.state) == (last, InstanceState.RUNNING)
@@ -275,9 +280,46 @@ def test_retry_comes_first_where_the_policy_says_so_then_the_instance_grows(worl
 
     assert guarded.environments[1] == {"SCALE_ATTEMPT": "2", "SCALE_INSTANCE_TYPE": "b1.small"}
     assert guarded.environments[2]["SCALE_INSTANCE_TYPE"] == "b1.medium"
-    assert RETRY_PAUSE_SECONDS in world.clock.slept
+    assert sum(seconds for seconds in world.clock.slept if seconds == 1.0) >= RETRY_PAUSE_SECONDS
     assert "run it again as it is" in guarded.tell.notes[0]
     assert report.endings[-1].attempt.exit_code == 0
+
+
+def test_a_person_who_ends_scale_in_the_pause_ends_it_all(world: World) -> None:
+    guarded = _guarded(world, replace(AUTO, remedies=(Remedy.RETRY, Remedy.RESIZE), retries=2))
+    guarded.interrupted_at = world.clock.now() + timedelta(seconds=93)  # an attempt takes 90 s, then the pause begins
+
+    report = guarded.guard()
+
+    assert (len(guarded.environments), world.changes, report.is_ready) == (1, [], False)
+    assert any("interrupted" in note for note in guarded.tell.notes)
+
+
+def test_a_person_who_ends_scale_before_the_plan_is_made_ends_it_unchanged(world: World) -> None:
+    guarded = _guarded(world)
+    guarded.interrupted_at = world.clock.now() + timedelta(seconds=90)
+
+    report = guarded.guard()
+
+    assert (len(guarded.environments), world.changes, report.outcome) == (1, [], Outcome.UNCHANGED)
+
+
+def test_a_person_who_ends_scale_while_the_instance_grows_does_not_see_the_deploy_run_again(world: World) -> None:
+    guarded = _guarded(world)
+    guarded.interrupted_at = world.clock.now() + timedelta(seconds=91)
+
+    report = guarded.guard()
+
+    assert len(guarded.environments) == 1
+    assert not report.is_ready or report.endings[-1].attempt.exit_code == 137
+
+
+def test_the_approval_that_counts_is_that_of_the_target_the_instance_belongs_to(world: World) -> None:
+    guarded = _guarded(world, replace(AUTO, approval=Approval.ASK))
+
+    guarded.guard()
+
+    assert guarded.approvals == [Approval.ASK]
 
 
 def test_a_retry_beyond_the_number_allowed_is_not_made(world: World) -> None:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from scaler.domain.errors import NotFound, Throttled, UsageError
+from scaler.domain.errors import AccessDenied, NotFound, Throttled, UsageError
 from scaler.domain.instance import Reference, Selector
 from scaler.domain.policy import Approval, OnOom, Policy, Target
 from scaler.engine.targets import choose_target, find
@@ -104,3 +104,43 @@ def test_an_instance_that_does_not_exist_is_not_found_and_a_passing_fault_is_no_
 
     with pytest.raises(NotFound):
         find(lambda _: cloud, clock, WEB, None)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        Reference("fake", "web-1"),
+        Selector("fake", tags={"role": "web"}),
+    ],
+)
+@pytest.mark.parametrize("named", ["fake:web-1", "fake:storefront"])
+def test_the_limits_of_a_target_hold_by_whatever_name_its_instance_is_named(entry: Reference | Selector, named: str) -> None:
+    cloud = FakeProvider(FakeClock())
+    cloud.add("web-1", name="storefront", tags={"role": "web"})
+    other = Target("other", (Reference("fake", "gone"), Reference("elsewhere", "web-1")))
+    mine = Target("mine", (entry,), headroom=Decimal("0.4"))
+    policy = Policy("scale.yml", {"other": other, "mine": mine})
+
+    (scope,) = find(lambda _: cloud, cloud.clock, choose_target(policy, named), policy, Reference.parse(named))
+
+    assert scope.target is mine
+
+
+def test_an_instance_whose_name_only_looks_like_a_targets_does_not_get_its_limits() -> None:
+    cloud = FakeProvider(FakeClock())
+    cloud.add("web-1")
+    policy = Policy("scale.yml", {"far": Target("far", (Reference("fake", "eu-west-1/web-1"),))})
+
+    (scope,) = find(lambda _: cloud, cloud.clock, choose_target(policy, "fake:web-1"), policy, Reference("fake", "web-1"))
+
+    assert scope.target.name == "fake:web-1"
+
+
+def test_a_target_that_may_not_be_looked_up_is_an_error_and_not_no_limit() -> None:
+    cloud = FakeProvider(FakeClock())
+    cloud.add("web-1")
+    policy = Policy("scale.yml", {"web": Target("web", (Selector("fake", tags={"role": "web"}),))})
+    cloud.fail_at(2, AccessDenied("ec2:DescribeInstances is not allowed"), after=False)
+
+    with pytest.raises(AccessDenied):
+        find(lambda _: cloud, cloud.clock, choose_target(policy, "fake:web-1"), policy, Reference("fake", "web-1"))

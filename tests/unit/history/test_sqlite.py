@@ -236,7 +236,7 @@ def test_a_folder_that_may_not_be_written_is_named() -> None:
         done = subprocess.run([sys.executable, "-c", AS_NOBODY, str(path)], capture_output=True, text=True, check=False)
 
         assert (done.returncode, done.stderr) == (4, "")
-        assert f"The history in {path} could not be used: unable to open database file" in done.stdout
+        assert f"The history in {path} could not be used" in done.stdout
         assert not path.exists()
 
 
@@ -289,3 +289,10 @@ def test_a_later_versions_file_is_used_as_far_as_it_is_alike(store: SqliteStore,
 def _version(path: Path) -> int:
     with closing(sqlite3.connect(path)) as db:
         return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def test_nobody_else_may_read_the_command_lines(store: SqliteStore, tmp_path: Path) -> None:
+    store.add_deploy(deploy(command="deploy --token=secret"))
+
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "state" / "history.db").stat().st_mode & 0o777 == 0o600
