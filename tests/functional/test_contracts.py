@@ -22,7 +22,9 @@ def lint(folder: Path) -> str:
     path = f"{folder}:{folder / 'providers'}"
     code = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     command = [sys.executable, "-c", code, "--no-cache"]
-    done = subprocess.run(command, cwd=folder, env={"PYTHONPATH": path, "PATH": "/usr/bin"}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env={"PYTHONPATH": path, "PATH": "/usr/bin"}, capture_output=True, text=True, check=False
+    )
     return f"{done.returncode}\n{done.stdout}{done.stderr}"
 
 

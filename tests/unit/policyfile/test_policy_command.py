@@ -66,7 +66,7 @@ def test_check_raises_all_errors_of_a_bad_file(here: Path) -> None:
 
 @pytest.mark.parametrize("name", ["check", "show"])
 def test_without_any_file_the_way_to_begin_one_is_named(here: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr("scaler.policyfile.find", lambda _: None)
+    monkeypatch.setattr("scaler.cli.policyfiles.find", lambda _: None)
 
     error = run(name).exception
 
