@@ -241,6 +241,20 @@ def test_going_down_without_knowing_the_need_takes_one_step() -> None:
     assert _chosen(_plan(a_world("b1.xlarge"), Request(is_growth=False))) == "b1.large"
 
 
+def test_going_down_to_fewer_processors_is_said() -> None:
+    plan = _plan(a_world("b1.xlarge"), Request(is_growth=False))
+    growth = _plan(a_world("b1.small"))
+
+    assert [finding.code for finding in plan.findings] == ["fewer_vcpus"]
+    assert "4" in plan.findings[0].text
+    assert growth.findings == ()
+
+
+def test_going_down_keeps_the_processors_where_a_type_does() -> None:
+    assert _chosen(_plan(a_world("g1.xlarge"), Request(to_type=None, is_growth=False))) in {"g1.large"}
+    assert _chosen(_plan(a_world("b1.large"), Request(is_growth=False))) == "b1.medium"
+
+
 def test_going_down_with_a_measured_need_takes_the_cheapest_that_fits() -> None:
     world = a_world("b1.xlarge")
     world.web.records[TagKey.PEAKS] = encode([Peak(16 * GIB, 1 * GIB, False, AT)])
@@ -286,7 +300,9 @@ def test_the_expected_downtime_is_the_median_of_what_was_measured(world: World) 
         return OperationResult(WEB, Outcome.DONE, "b1.small", "b1.large", AT, AT, seconds, ())
 
     before = _plan(world)
-    world.store.kept_operations = [operation(seconds) for seconds in (0.0, 40.0, 30.0, 300.0)]
+    world.store.kept_operations = [
+        operation(seconds) for seconds in (0.0, 0.1, 0.2, 0.3, 40.0, 30.0, 300.0)
+    ]  # the shortest are an emulator's
 
     assert before.downtime_seconds_expected == CLOUD_DOWNTIME_SECONDS
     assert _plan(world).downtime_seconds_expected == 40.0
