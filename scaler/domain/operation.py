@@ -138,7 +138,7 @@ class ProbeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What is true now. `instance` None: the provider no longer knows it."""
+    """What is true now. `instance` None: the provider does not show it, which a read that is behind may do of one that is there."""
 
     instance: Instance | None
     probes: ProbeState = ProbeState.NONE
@@ -157,7 +157,9 @@ class Decision:
 def decide(intent: Intent, observation: Observation, now: datetime) -> Decision:
     """The next step; total over every state of the instance and every intent."""
     instance = observation.instance
-    if instance is None or instance.state is InstanceState.GONE:
+    if instance is None:
+        return _when_not_shown(intent, now)
+    if instance.state is InstanceState.GONE:
         return Decision(Step.GIVE_UP, "the instance is gone: someone terminated it")
     if not intent.knows(instance.type_name):
         return _when_changed_by_others(intent, instance, now)
@@ -175,6 +177,12 @@ def decide(intent: Intent, observation: Observation, now: datetime) -> Decision:
             return _when_stopped(intent, instance, is_reason_new=observation.is_reason_new)
         case InstanceState.RUNNING:
             return _when_running(intent, instance, observation.probes)
+
+
+def _when_not_shown(intent: Intent, now: datetime) -> Decision:
+    if now >= intent.deadline:
+        return Decision(Step.GIVE_UP, "the deadline has passed and the provider does not show the instance")
+    return Decision(Step.WAIT, "the provider does not show the instance now")
 
 
 def _when_changed_by_others(intent: Intent, instance: Instance, now: datetime) -> Decision:

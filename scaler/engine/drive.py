@@ -68,8 +68,11 @@ class Run:
     """One operation while this process drives it."""
 
     instance: Instance
+    """As it was last seen."""
     intent: Intent
     probes: Sequence[Probe]
+    is_shown: bool = True
+    """Whether the last look showed it."""
     stopped_at: datetime | None = None
     running_at: datetime | None = None
     probe_state: ProbeState = ProbeState.NONE
@@ -123,17 +126,20 @@ def _turn(driver: Driver, run: Run) -> float:
     try:
         seen = call(lambda: driver.provider.observe([run.instance.id]), driver.clock, seconds=PATIENCE_SECONDS)
     except ScalerError as error:
-        run.trouble = in_words(error)
+        run.trouble, run.is_shown = in_words(error), False
         if driver.clock.now() >= run.intent.deadline:
             _leave(driver, run, "the deadline has passed and the provider does not say how it is now")
             return 0.0
         return _SLOW_POLL_SECONDS
     now = driver.clock.now()
-    _note_state(run, seen.get(run.instance.id), now)
-    if (holder := _other_holder(run, now)) is not None:
-        _yield(driver, run, holder)
-        return 0.0
-    decision = decide(run.intent, Observation(run.instance, run.probe_state, run.is_reason_new), now)
+    shown = seen.get(run.instance.id)
+    run.is_shown = shown is not None
+    if shown is not None:
+        _note_state(run, shown, now)
+        if (holder := _other_holder(run, now)) is not None:
+            _yield(driver, run, holder)
+            return 0.0
+    decision = decide(run.intent, Observation(shown, run.probe_state, run.is_reason_new), now)
     is_repeated = decision.step is run.last_step
     _note_step(driver, run, decision)
     try:
@@ -144,9 +150,8 @@ def _turn(driver: Driver, run: Run) -> float:
     return max(wait, _POLL_SECONDS) if is_repeated else wait
 
 
-def _note_state(run: Run, instance: Instance | None, now: datetime) -> None:
-    run.instance = replace(run.instance, state=InstanceState.GONE) if instance is None else instance
-    state = run.instance.state
+def _note_state(run: Run, instance: Instance, now: datetime) -> None:
+    run.instance, state = instance, instance.state
     if run.stopped_at is None and run.intent.was_running and state in (InstanceState.STOPPING, InstanceState.STOPPED):
         run.stopped_at = now
     is_back = state is InstanceState.RUNNING and run.stopped_at is not None
@@ -178,8 +183,10 @@ def _yield(driver: Driver, run: Run, holder: Intent) -> None:
 
 
 def _renew(driver: Driver, run: Run, decision: Decision, now: datetime) -> None:
+    """Without a look that says who holds the lease, only one that still lives is renewed: another may have taken it since."""
     is_last = decision.step in (Step.FINISH, Step.GIVE_UP)
-    if not is_last and run.intent.lease_until - now <= _RENEW_BEFORE:
+    is_ours = run.is_shown or run.intent.is_leased(now)
+    if not is_last and is_ours and run.intent.lease_until - now <= _RENEW_BEFORE:
         _write(driver, run)
 
 
@@ -295,7 +302,8 @@ def _may_be_granted(driver: Driver, run: Run, step: Step, error: ScalerError) ->
 
 def _leave(driver: Driver, run: Run, why: str) -> None:
     """End here with the intent in place and its lease over, so that `scale resume` can go on at once."""
-    state = f"{run.instance.name} is {run.instance.state}, type {run.instance.type_name}"
+    verb = "is" if run.is_shown else "was last seen"
+    state = f"{run.instance.name} {verb} {run.instance.state}, type {run.instance.type_name}"
     run.steps.append(StepTaken("left", driver.clock.now(), f"{why}; {state}"))
     hint = f"{state}: {_joined(why, run.trouble or run.problem)}. Go on with: scale resume {run.instance.id}"
     run.intent = replace(run.intent, lease_until=driver.clock.now())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from scaler.domain.errors import LockHeld, NotFound, PlanStale, Refused, ScalerError
+from scaler.domain.errors import LockHeld, NotFound, PlanStale, Refused, ScalerError, Unavailable
 from scaler.domain.instance import Instance, InstanceId, InstanceState, TagKey
 from scaler.domain.operation import LEASE, Goal, Intent
 from scaler.domain.outcome import OperationResult
@@ -114,12 +114,20 @@ def _refuse_if_leased(driver: Driver, instance: Instance, held: Intent) -> None:
 def _claim(driver: Driver, instance: Instance, intent: Intent) -> Instance:
     """Take the lease: write the intent, then read it back; of two writers the one whose token stands goes on."""
     call(lambda: driver.provider.write_tag(instance.id, TagKey.INTENT, intent.encode()), driver.clock)
-    seen = _fresh(driver, instance.id)
+    seen = call(lambda: _shown(driver, instance), driver.clock)
     standing = Intent.decode(seen.records.get(TagKey.INTENT, ""))
     if standing is not None and standing.token != intent.token and standing.is_leased(driver.clock.now()):
         text = f"{standing.owner} began to change {instance.name} at the same moment. Nothing was changed by this command."
         raise LockHeld(text, hint=f"Watch it with: scale status {instance.id}")
     return seen
+
+
+def _shown(driver: Driver, instance: Instance) -> Instance:
+    """Look at an instance that was there a moment ago: a read that leaves it out may be behind."""
+    seen = driver.provider.observe([instance.id])
+    if instance.id not in seen:
+        raise Unavailable(f"The provider does not show {instance.name} any more.", hint=f"Look again: scale status {instance.id}")
+    return seen[instance.id]
 
 
 def _withdraw(driver: Driver, instance_id: InstanceId) -> None:

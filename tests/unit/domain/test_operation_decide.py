@@ -71,7 +71,9 @@ def every_case() -> Iterator[Case]:
 def is_allowed(case: Case, step: Step) -> bool:
     """Whether a step may be taken at all: what would be refused by the cloud, or do harm, may not."""
     machine, one = case.seen.instance, case.intent
-    if machine is None or machine.state is InstanceState.GONE:
+    if machine is None:
+        return step is (Step.WAIT if case.now < DEADLINE else Step.GIVE_UP)
+    if machine.state is InstanceState.GONE:
         return step is Step.GIVE_UP
     is_at_goal, is_in_time = machine.type_name == one.wanted_type, case.now < DEADLINE
     is_forward, is_ours = one.goal is Goal.FORWARD, one.knows(machine.type_name)
@@ -140,7 +142,10 @@ STOPPED, RUNNING = InstanceState.STOPPED, InstanceState.RUNNING
         (FORWARD, Observation(instance(RUNNING, "stranger")), BEGAN, Step.GIVE_UP),
         (FORWARD, Observation(instance(RUNNING, "old")), DEADLINE, Step.FINISH),
         (FORWARD, Observation(instance(STOPPED, "old")), DEADLINE, Step.GIVE_UP),
-        (FORWARD, Observation(None), BEGAN, Step.GIVE_UP),
+        (FORWARD, Observation(None), BEGAN, Step.WAIT),
+        (FORWARD, Observation(None), TURN, Step.WAIT),
+        (FORWARD, Observation(None), DEADLINE, Step.GIVE_UP),
+        (FORWARD, Observation(instance(InstanceState.GONE, "new")), BEGAN, Step.GIVE_UP),
         (BACK, Observation(instance(RUNNING, "new")), BEGAN, Step.STOP),
         (BACK, Observation(instance(STOPPED, "new", reason=BOUNCED)), BEGAN, Step.SET_TYPE),
         (BACK, Observation(instance(STOPPED, "old", reason=BOUNCED)), BEGAN, Step.START),

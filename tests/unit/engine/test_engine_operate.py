@@ -357,29 +357,34 @@ def test_a_third_party_that_changes_the_type_of_a_stopped_instance_ends_it_there
     assert (world.web.state, world.web.type_name) == (InstanceState.STOPPED, "g1.2xlarge")
 
 
-@pytest.mark.parametrize("way", ["gone", "forgotten"])
-def test_an_instance_terminated_meanwhile_ends_the_operation(world: World, way: str) -> None:
-    def terminate() -> None:
-        if way == "gone":
-            world.web.state = InstanceState.GONE
-        else:
-            world.cloud.remove(WEB)
-
-    _meddle(world, "stop", terminate)
+def test_an_instance_terminated_meanwhile_ends_the_operation(world: World) -> None:
+    _meddle(world, "stop", lambda: setattr(world.web, "state", InstanceState.GONE))
 
     result = world.grow()
 
     assert (result.outcome, result.exit_code) == (Outcome.NEEDS_ATTENTION, 5)
     assert result.hint == "the instance is gone: someone terminated it"
+    assert result.ended_at - result.started_at < timedelta(seconds=5)
+
+
+def test_an_instance_the_cloud_has_forgotten_is_looked_for_until_the_deadline(world: World) -> None:
+    _meddle(world, "stop", lambda: world.cloud.remove(WEB))
+
+    result = world.grow()
+
+    assert (result.outcome, result.exit_code) == (Outcome.NEEDS_ATTENTION, 5)
+    assert "web-1 was last seen running, type b1.small" in result.hint
+    assert "the deadline has passed and the provider does not show the instance" in result.hint
+    assert "scale resume fake:web-1" in result.hint
+    assert DEADLINE <= result.ended_at - result.started_at <= DEADLINE + timedelta(seconds=15)
+    assert [decision.step for decision in world.steps].count(Step.WAIT) == 1, "it is said once"
 
 
 def test_an_instance_terminated_before_the_stop_is_seen_gone_at_the_next_look(world: World) -> None:
-    plan = world.plan()
     world.cloud.fail("stop", NotFound("no such instance"))
-    looks = [lambda: None, lambda: None, lambda: None, lambda: world.cloud.remove(WEB)]
-    _meddle(world, "observe", lambda: looks.pop(0)() if looks else None, is_before=True)
+    _meddle(world, "stop", lambda: setattr(world.web, "state", InstanceState.GONE), is_before=True)
 
-    result = execute(world.driver(), plan, (), DEADLINE)
+    result = world.grow()
 
     assert result.hint == "the instance is gone: someone terminated it"
 
