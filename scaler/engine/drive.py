@@ -53,7 +53,8 @@ OnStep = Callable[[Instance, Decision], None]
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """What driving needs. `is_interrupted` is asked between steps: true leaves the intent for `scale resume`."""
+    """What driving needs. `is_interrupted` is asked between steps: true leaves the intent for `scale resume`, or removes it where
+    nothing was touched yet."""
 
     provider: Provider
     clock: Clock
@@ -73,6 +74,10 @@ class Run:
     probes: Sequence[Probe]
     is_shown: bool = True
     """Whether the last look showed it."""
+    is_begun_here: bool = True
+    """False after a take-over: what the dead owner asked for may still be under way, whatever is seen."""
+    may_be_touched: bool = False
+    """Whether a change was asked for and not plainly refused."""
     stopped_at: datetime | None = None
     running_at: datetime | None = None
     probe_state: ProbeState = ProbeState.NONE
@@ -91,7 +96,7 @@ class Run:
 
     @property
     def is_untouched(self) -> bool:
-        """Whether nothing was changed yet but the intent."""
+        """Whether nothing is changed yet but the intent, as far as can be seen."""
         return self.stopped_at is None and self.instance.type_name == self.intent.from_type
 
     @property
@@ -110,10 +115,17 @@ def drive(driver: Driver, run: Run) -> OperationResult:
     run.probe_state = ProbeState.UNKNOWN if run.probes else ProbeState.NONE
     while (result := run.result) is None:
         if driver.is_interrupted():
-            _leave(driver, run, "interrupted")
+            _interrupt(driver, run)
         elif wait := _turn(driver, run):
             driver.clock.sleep(wait)
     return result
+
+
+def _interrupt(driver: Driver, run: Run) -> None:
+    if run.is_untouched and run.is_begun_here and not run.may_be_touched:
+        _finish(driver, run, Outcome.UNCHANGED, "interrupted before anything was changed")
+    else:
+        _leave(driver, run, "interrupted")
 
 
 def in_words(error: ScalerError) -> str:
@@ -210,6 +222,18 @@ def _call(driver: Driver, action: Callable[[], None]) -> None:
     call(action, driver.clock, seconds=PATIENCE_SECONDS)
 
 
+def _change(driver: Driver, run: Run, action: Callable[[], None]) -> None:
+    def once() -> None:
+        try:
+            action()
+        except ScalerError as error:
+            run.may_be_touched |= error.retryable  # the answer may be lost, and the request not
+            raise
+        run.may_be_touched = True
+
+    _call(driver, once)
+
+
 def _act(driver: Driver, run: Run, decision: Decision) -> float:
     provider, instance_id = driver.provider, run.instance.id
     match decision.step:
@@ -217,14 +241,14 @@ def _act(driver: Driver, run: Run, decision: Decision) -> float:
             return _POLL_SECONDS
         case Step.STOP:
             asked_at = driver.clock.now()
-            _call(driver, lambda: provider.stop(instance_id))
+            _change(driver, run, lambda: provider.stop(instance_id))
             run.stopped_at, run.running_at = run.stopped_at or asked_at, None  # a look that is behind may have shown it running
         case Step.SET_TYPE:
-            _call(driver, lambda: provider.set_instance_type(instance_id, run.intent.wanted_type))
+            _change(driver, run, lambda: provider.set_instance_type(instance_id, run.intent.wanted_type))
         case Step.START:
             run.started_as, run.reason_before_start = run.instance.type_name, run.instance.state_reason
             run.was_pending = False
-            _call(driver, lambda: provider.start(instance_id))
+            _change(driver, run, lambda: provider.start(instance_id))
         case Step.PROBE:
             return _probe(driver, run)
         case _:

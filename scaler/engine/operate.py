@@ -78,7 +78,7 @@ def take_over(driver: Driver, instance: Instance, intent: Intent, probes: Sequen
     )
     seen = _claim(driver, instance, own)
     is_down = intent.was_running and seen.state is not InstanceState.RUNNING
-    return drive(driver, Run(seen, own, probes, stopped_at=intent.started_at if is_down else None))
+    return drive(driver, Run(seen, own, probes, is_begun_here=False, stopped_at=intent.started_at if is_down else None))
 
 
 def _fresh(driver: Driver, instance_id: InstanceId) -> Instance:

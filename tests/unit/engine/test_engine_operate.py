@@ -317,7 +317,7 @@ def test_an_owner_that_lost_its_lease_halfway_leaves_the_instance_to_the_new_one
     assert world.intent.owner == "rival:2"
 
 
-@pytest.mark.parametrize("looks", range(5))
+@pytest.mark.parametrize("looks", range(1, 5))
 def test_an_interruption_between_two_steps_leaves_the_intent_and_says_how_to_go_on(world: World, looks: int) -> None:
     asked = iter([False] * looks + [True] * 100)
 
@@ -334,6 +334,59 @@ def test_an_interruption_between_two_steps_leaves_the_intent_and_says_how_to_go_
     assert resumed is not None
     assert (resumed.outcome, world.web.type_name) == (Outcome.DONE, "b1.large")
     assert TagKey.INTENT not in world.web.records
+
+
+@pytest.mark.parametrize("state", [InstanceState.RUNNING, InstanceState.STOPPED])
+def test_an_interruption_before_anything_was_touched_removes_the_intent(state: InstanceState) -> None:
+    world = a_world(state=state)
+
+    result = world.grow(driver=world.driver(is_interrupted=lambda: True))
+
+    assert (result.outcome, result.hint) == (Outcome.UNCHANGED, "interrupted before anything was changed")
+    assert (world.changes, world.web.state, world.web.type_name) == ([], state, "b1.small")
+    assert TagKey.INTENT not in world.web.records
+
+
+def test_an_interruption_after_a_refused_change_only_removes_the_intent(world: World) -> None:
+    looks = iter([False, True])
+    world.cloud.fail("stop", NotFound("not seen yet"))
+
+    result = world.grow(driver=world.driver(is_interrupted=lambda: next(looks)))
+
+    assert (result.outcome, world.is_as_before()) == (Outcome.UNCHANGED, True)
+
+
+def test_an_interruption_after_a_stop_whose_answer_was_lost_keeps_the_intent() -> None:
+    """The looks are behind and show it running; it is stopping all the same."""
+    world = World()
+    cloud = world.cloud = Behind(world.clock)
+    cloud.add("web-1")
+    plan = world.plan()
+    cloud.fail("stop", Unavailable("the connection was lost"), times=99, after=True)
+    looks = iter([False, True])
+
+    def fall_behind(call: Call) -> None:
+        if call.method == "stop":
+            cloud.behind = {WEB: plan.instance}
+
+    cloud.before = fall_behind
+
+    result = execute(world.driver(is_interrupted=lambda: next(looks)), plan, (), DEADLINE)
+
+    assert result.outcome is Outcome.NEEDS_ATTENTION
+    assert world.intent is not None
+    assert world.web.state is not InstanceState.RUNNING
+
+
+def test_an_interruption_of_a_resume_keeps_the_intent_that_it_found(world: World) -> None:
+    world.web.records[TagKey.INTENT] = _intent(world, owner="dead:7").encode()
+    world.clock.sleep(16)
+
+    result = world.resume(world.driver("runner:2", is_interrupted=lambda: True))
+
+    assert result is not None
+    assert result.outcome is Outcome.NEEDS_ATTENTION
+    assert world.intent is not None
 
 
 def test_a_third_party_that_changes_the_type_meanwhile_is_respected_and_the_instance_runs(world: World) -> None:
