@@ -166,10 +166,22 @@ class ProbeResult(Protocol):
         ...
 
 
-class Prober(Protocol):
-    """Tries a health probe once."""
+class ProbeTry(Protocol):
+    """One try of a health probe, under way. It takes as long as it takes; whoever began it looks at it and ends it."""
 
-    def __call__(self, probe: Probe, address: str | None, instance: str) -> ProbeResult: ...
+    def result(self) -> ProbeResult | None:
+        """What it said; None while it goes on. Blocks for less than a second."""
+        ...
+
+    def end(self) -> None:
+        """Stop it where it goes on, with every process it began; idempotent."""
+        ...
+
+
+class Prober(Protocol):
+    """Begins to try a health probe once. Nothing is raised: whatever goes wrong is an unhealthy result."""
+
+    def __call__(self, probe: Probe, address: str | None, instance: str) -> ProbeTry: ...
 
 
 class Store(Protocol):

@@ -4,7 +4,7 @@ Whatever a call answers, the next step is chosen from the next look. While the i
 is what matters.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -26,15 +26,14 @@ from scaler.domain.operation import (
     Goal,
     Intent,
     Observation,
-    ProbeState,
     Step,
     decide,
     turned_back,
     with_next_type,
 )
 from scaler.domain.outcome import OperationResult, Outcome, StepTaken
-from scaler.domain.policy import Probe
 from scaler.engine.calls import call
+from scaler.engine.probing import Probing
 from scaler.ports import Clock, Prober, Provider
 
 PATIENCE_SECONDS = 5.0
@@ -71,7 +70,7 @@ class Run:
     instance: Instance
     """As it was last seen."""
     intent: Intent
-    probes: Sequence[Probe]
+    probing: Probing
     is_shown: bool = True
     """Whether the last look showed it."""
     is_begun_here: bool = True
@@ -80,7 +79,6 @@ class Run:
     """Whether a change was asked for and not plainly refused."""
     stopped_at: datetime | None = None
     running_at: datetime | None = None
-    probe_state: ProbeState = ProbeState.NONE
     steps: list[StepTaken] = field(default_factory=list)
     last_step: Step | None = None
     problem: str = ""
@@ -112,12 +110,14 @@ def drive(driver: Driver, run: Run) -> OperationResult:
     Raises:
         LockHeld: another process took the lease before anything was changed.
     """
-    run.probe_state = ProbeState.UNKNOWN if run.probes else ProbeState.NONE
-    while (result := run.result) is None:
-        if driver.is_interrupted():
-            _interrupt(driver, run)
-        elif wait := _turn(driver, run):
-            driver.clock.sleep(wait)
+    try:
+        while (result := run.result) is None:
+            if driver.is_interrupted():
+                _interrupt(driver, run)
+            elif wait := _turn(driver, run):
+                driver.clock.sleep(wait)
+    finally:
+        run.probing.end()
     return result
 
 
@@ -151,7 +151,7 @@ def _turn(driver: Driver, run: Run) -> float:
         if (holder := _other_holder(run, now)) is not None:
             _yield(driver, run, holder)
             return 0.0
-    decision = decide(run.intent, Observation(shown, run.probe_state, run.is_reason_new), now)
+    decision = decide(run.intent, Observation(shown, run.probing.state, run.is_reason_new), now)
     is_repeated = decision.step is run.last_step
     _note_step(driver, run, decision)
     try:
@@ -169,6 +169,8 @@ def _note_state(run: Run, instance: Instance, now: datetime) -> None:
     is_back = state is InstanceState.RUNNING and run.stopped_at is not None
     run.running_at = (run.running_at or now) if is_back else None
     run.was_pending = run.was_pending or state is InstanceState.PENDING
+    if state is not InstanceState.RUNNING:
+        run.probing.restart()
 
 
 def _note_step(driver: Driver, run: Run, decision: Decision) -> None:
@@ -276,6 +278,7 @@ def _decided(driver: Driver, run: Run, decision: Decision) -> None:
 
 def _change_intent(driver: Driver, run: Run, intent: Intent, problem: str) -> None:
     run.intent, run.problem, run.trouble, run.denied_since = intent, problem, "", None
+    run.probing.restart()
     _write(driver, run)
 
 
@@ -284,13 +287,11 @@ def _joined(*texts: str) -> str:
 
 
 def _probe(driver: Driver, run: Run) -> float:
-    for probe in run.probes:
-        result = driver.prober(probe, run.instance.address, run.instance.id)
-        if not result.ok:
-            run.probe_state, run.trouble = ProbeState.FAILING, f"the health check fails: {result.text}"
-            return _POLL_SECONDS
-    run.probe_state, run.trouble = ProbeState.OK, ""
-    return 0.0
+    result = run.probing.ask(driver.prober, run.instance)
+    if result is None:
+        return _POLL_SECONDS
+    run.trouble = "" if result.ok else f"the health check fails: {result.text}"
+    return 0.0 if result.ok else _POLL_SECONDS
 
 
 def _after_error(driver: Driver, run: Run, step: Step, error: ScalerError) -> float:

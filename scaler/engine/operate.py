@@ -14,6 +14,7 @@ from scaler.domain.plan import Plan, fingerprint
 from scaler.domain.policy import Probe
 from scaler.engine.calls import call
 from scaler.engine.drive import PATIENCE_SECONDS, Driver, OnStep, Run, drive
+from scaler.engine.probing import Probing
 
 __all__ = ["Driver", "OnStep", "execute", "take_over"]
 
@@ -56,7 +57,7 @@ def execute(driver: Driver, plan: Plan, probes: Sequence[Probe], deadline: timed
     except ScalerError:
         _withdraw(driver, instance.id)
         raise
-    return drive(driver, Run(seen, intent, probes))
+    return drive(driver, Run(seen, intent, Probing(probes)))
 
 
 def take_over(driver: Driver, instance: Instance, intent: Intent, probes: Sequence[Probe] = ()) -> OperationResult:
@@ -78,7 +79,7 @@ def take_over(driver: Driver, instance: Instance, intent: Intent, probes: Sequen
     )
     seen = _claim(driver, instance, own)
     is_down = intent.was_running and seen.state is not InstanceState.RUNNING
-    return drive(driver, Run(seen, own, probes, is_begun_here=False, stopped_at=intent.started_at if is_down else None))
+    return drive(driver, Run(seen, own, Probing(probes), is_begun_here=False, stopped_at=intent.started_at if is_down else None))
 
 
 def _fresh(driver: Driver, instance_id: InstanceId) -> Instance:

@@ -165,12 +165,12 @@ def test_an_impaired_instance_goes_back_to_the_old_type(world: World) -> None:
 
 
 def test_passing_health_checks_end_it_on_the_new_type(world: World) -> None:
-    world.prober = ListedProber([False, False, True])
+    prober = world.prober = ListedProber([False, False, True])
 
     result = world.grow(probes=[PROBE])
 
     assert (result.outcome, result.to_type) == (Outcome.DONE, "b1.large")
-    assert world.prober.asked == ["203.0.113.10"] * 3
+    assert prober.asked == ["203.0.113.10"] * 3
 
 
 def test_failing_health_checks_go_back_once_two_thirds_of_the_time_are_over(world: World) -> None:

@@ -15,6 +15,7 @@ from scaler.engine.operate import execute
 from scaler.engine.plan import Request, make
 from scaler.engine.resume import resume
 from scaler.engine.targets import Scope
+from scaler.ports import Prober
 from scaler.testing import FakeClock, FakeProvider, Machine
 
 DEADLINE = timedelta(minutes=15)
@@ -56,10 +57,16 @@ def broken_store() -> MemoryStore:
 
 @dataclass(frozen=True)
 class Said:
-    """A probe's answer."""
+    """A try that ended as it began, and what it said."""
 
     ok: bool
     text: str = "connection refused"
+
+    def result(self) -> "Said":
+        return self
+
+    def end(self) -> None:
+        pass
 
 
 @dataclass
@@ -80,7 +87,7 @@ class World:
     """A cloud with the instance web-1, a b1.small of 2 GiB unless said otherwise."""
 
     clock: FakeClock = field(default_factory=FakeClock)
-    prober: ListedProber = field(default_factory=ListedProber)
+    prober: Prober = field(default_factory=ListedProber)
     store: MemoryStore = field(default_factory=MemoryStore)
     target: Target = field(default_factory=lambda: Target("web", (Reference("fake", "web-1"),)))
     steps: list[Decision] = field(default_factory=list)

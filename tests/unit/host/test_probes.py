@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from scaler.domain.policy import CommandProbe, HttpProbe, SshProbe, TcpProbe
-from scaler.host.probes import ProbeAnswer, check
+from scaler.domain.operation import LEASE
+from scaler.domain.policy import CommandProbe, HttpProbe, Probe, SshProbe, TcpProbe
+from scaler.host.probes import ProbeAnswer
+from scaler.host.probes import check as begin
+from scaler.ports import ProbeResult
 
 _SHORT = timedelta(seconds=0.3)
 _LONG = timedelta(seconds=20)
@@ -74,7 +77,15 @@ def site() -> Iterator[str]:
         thread.join(5)
 
 
-def http(url: str, *expect: int, address: str | None = None, timeout: timedelta = _LONG) -> ProbeAnswer:
+def check(probe: Probe, address: str | None, instance: str) -> ProbeResult:
+    """What one try says at its end."""
+    attempt = begin(probe, address, instance)
+    while (result := attempt.result()) is None:
+        pass
+    return result
+
+
+def http(url: str, *expect: int, address: str | None = None, timeout: timedelta = _LONG) -> ProbeResult:
     return check(HttpProbe(url, expect, timeout), address, "ec2:i-1")
 
 
@@ -190,7 +201,7 @@ def test_ssh_is_asked_to_run_true_there_without_a_prompt(fake_ssh: Callable[[], 
     answer = check(SshProbe("{address}", "deploy", 2222, _LONG), "192.0.2.7", "ec2:i-1")
 
     assert answer.ok
-    assert fake_ssh() == ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-l", "deploy", "-p", "2222", "--", "192.0.2.7", "true"]
+    assert fake_ssh() == ["-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-l", "deploy", "-p", "2222", "--", "192.0.2.7", "true"]
 
 
 def test_ssh_that_fails_is_unhealthy(fake_ssh: Callable[[], list[str]], tmp_path: Path) -> None:
@@ -221,7 +232,7 @@ def test_hostile_names_reach_ssh_as_one_argument_and_no_shell(
     assert not (tmp_path / "owned").exists()
 
 
-def command(*argv: str, address: str | None = None, timeout: timedelta = _LONG) -> ProbeAnswer:
+def command(*argv: str, address: str | None = None, timeout: timedelta = _LONG) -> ProbeResult:
     return check(CommandProbe(argv, timeout), address, "ec2:eu-west-1/i-0abc")
 
 
@@ -277,3 +288,50 @@ def test_a_command_that_does_not_exist_is_unhealthy(tmp_path: Path) -> None:
     name = str(tmp_path / "nothing")
 
     assert command(name) == ProbeAnswer(False, f"{name} cannot be run: No such file or directory")
+
+
+def test_a_look_at_a_command_under_way_comes_back_at_once_and_says_nothing_yet() -> None:
+    attempt = begin(CommandProbe(("sleep", "60"), _LONG), None, "ec2:i-1")
+    began = time.monotonic()
+
+    looks = [attempt.result(), attempt.result()]
+    attempt.end()
+
+    assert looks == [None, None]
+    assert time.monotonic() - began < 2
+
+
+def test_a_try_that_is_ended_kills_its_command_with_everything_it_started(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    script = f"(trap '' TERM; sleep 60) & echo $! > {pid_file}.new; mv {pid_file}.new {pid_file}; wait"
+    attempt = begin(CommandProbe(("sh", "-c", script), _LONG), None, "ec2:i-1")
+    while not pid_file.exists():
+        assert attempt.result() is None
+
+    attempt.end()
+    attempt.end()
+
+    assert_ends(int(pid_file.read_text()))
+
+
+def test_a_look_at_a_server_that_says_nothing_comes_back_at_once() -> None:
+    with listening(None) as port:
+        attempt = begin(HttpProbe(f"http://127.0.0.1:{port}/", (), timedelta(seconds=1)), None, "ec2:i-1")
+        began = time.monotonic()
+        look = attempt.result()
+        took = time.monotonic() - began
+        while attempt.result() is None:
+            pass
+
+    assert look is None
+    assert took < 0.8
+
+
+def test_one_try_waits_no_longer_than_a_third_of_the_lease_however_long_the_probe_goes_on() -> None:
+    began = time.monotonic()
+
+    with listening(None) as port:
+        answer = http(f"http://127.0.0.1:{port}/", timeout=timedelta(minutes=2))
+
+    assert answer == ProbeAnswer(False, f"http://127.0.0.1:{port}/: timed out")
+    assert time.monotonic() - began <= LEASE.total_seconds() / 3 + 1
