@@ -162,7 +162,9 @@ def test_the_deploy_has_default_signals_and_no_descriptors_of_ours(report: Path)
 
     _, out, _ = done(["sh", "-c", show], report)
 
-    assert out.split() == [b"SigIgn:", b"0" * 16, b"0", b"1", b"2", b"3"]  # `ls` itself opens 3
+    _, ignored, *descriptors = out.split()
+    assert int(ignored, 16) & 0x7FFFFFFF == 0  # those above 31 are the C library's own
+    assert descriptors == [b"0", b"1", b"2", b"3"]  # `ls` itself opens 3
 
 
 def test_descriptors_our_caller_passes_on_reach_the_deploy(report: Path, tmp_path: Path) -> None:
