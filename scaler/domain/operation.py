@@ -144,6 +144,8 @@ class Observation:
     probes: ProbeState = ProbeState.NONE
     is_reason_new: bool = True
     """Whether the instance's `state_reason` is of its last start. A stopped instance keeps the old one until it starts again."""
+    probed_until: datetime | None = None
+    """From here on the health probe now asked is given up; None while none is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,7 @@ def decide(intent: Intent, observation: Observation, now: datetime) -> Decision:
         case InstanceState.STOPPED:
             return _when_stopped(intent, instance, is_reason_new=observation.is_reason_new)
         case InstanceState.RUNNING:
-            return _when_running(intent, instance, observation.probes)
+            return _when_running(intent, instance, observation, now)
 
 
 def _when_not_shown(intent: Intent, now: datetime) -> Decision:
@@ -228,7 +230,7 @@ def failed_to_start(instance: Instance) -> bool:
     return bool(instance.state_reason) and "initiated" not in instance.state_reason.lower()
 
 
-def _when_running(intent: Intent, instance: Instance, probes: ProbeState) -> Decision:
+def _when_running(intent: Intent, instance: Instance, seen: Observation, now: datetime) -> Decision:
     if instance.type_name != intent.wanted_type:
         return Decision(Step.STOP, f"it runs as {instance.type_name} and is to become {intent.wanted_type}")
     if instance.health is Health.INITIALIZING:
@@ -237,7 +239,9 @@ def _when_running(intent: Intent, instance: Instance, probes: ProbeState) -> Dec
         if intent.goal is Goal.FORWARD:
             return Decision(Step.TURN_BACK, f"the provider's status checks fail on {instance.type_name}")
         return Decision(Step.WAIT, "the provider's status checks fail")
-    if probes is ProbeState.FAILING:
+    if intent.goal is Goal.FORWARD and seen.probed_until is not None and now >= seen.probed_until:
+        return Decision(Step.TURN_BACK, f"{intent.to_type} did not pass its health checks within their time")
+    if seen.probes is ProbeState.FAILING:
         return Decision(Step.PROBE, "the health checks do not pass yet")
     return Decision(Step.PROBE, "it runs; the health checks have the last word")
 

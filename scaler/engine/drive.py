@@ -151,7 +151,9 @@ def _turn(driver: Driver, run: Run) -> float:
         if (holder := _other_holder(run, now)) is not None:
             _yield(driver, run, holder)
             return 0.0
-    decision = decide(run.intent, Observation(shown, run.probing.state, run.is_reason_new), now)
+        if run.probing.current is not None:
+            _probe(driver, run)  # what it says within its time counts, however late it is looked at
+    decision = decide(run.intent, Observation(shown, run.probing.state, run.is_reason_new, run.probing.until), now)
     is_repeated = decision.step is run.last_step
     _note_step(driver, run, decision)
     try:
@@ -287,7 +289,7 @@ def _joined(*texts: str) -> str:
 
 
 def _probe(driver: Driver, run: Run) -> float:
-    result = run.probing.ask(driver.prober, run.instance)
+    result = run.probing.ask(driver.prober, run.instance, driver.clock.now())
     if result is None:
         return _POLL_SECONDS
     run.trouble = "" if result.ok else f"the health check fails: {result.text}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from scaler.domain.instance import Instance
 from scaler.domain.operation import ProbeState
@@ -17,6 +18,8 @@ class Probing:
     passed: int = 0
     is_failing: bool = False
     """Whether the last try that came to an end failed."""
+    since: datetime | None = None
+    """When the probe now asked was first tried; each has its own time, from then on."""
     current: ProbeTry | None = None
 
     @property
@@ -27,20 +30,27 @@ class Probing:
             return ProbeState.OK
         return ProbeState.FAILING if self.is_failing else ProbeState.UNKNOWN
 
-    def ask(self, prober: Prober, instance: Instance) -> ProbeResult | None:
+    @property
+    def until(self) -> datetime | None:
+        """When the probe now asked has had its time; None where none is."""
+        return None if self.since is None else self.since + self.probes[self.passed].timeout
+
+    def ask(self, prober: Prober, instance: Instance, now: datetime) -> ProbeResult | None:
         """Begin a try or look at the one under way; what it said, or None where it has not ended."""
+        self.since = self.since or now
         if self.current is None:
             self.current = prober(self.probes[self.passed], instance.address, instance.id)
         result = self.current.result()
         if result is not None:
             self.current, self.is_failing = None, not result.ok
-            self.passed += result.ok
+            if result.ok:
+                self.passed, self.since = self.passed + 1, None
         return result
 
     def restart(self) -> None:
         """Forget what they said of an instance that no longer runs as it did, and end the try under way."""
         self.end()
-        self.passed, self.is_failing = 0, False
+        self.passed, self.is_failing, self.since = 0, False, None
 
     def end(self) -> None:
         """End the try under way; idempotent."""

@@ -21,6 +21,7 @@ from scaler.domain.operation import (
 )
 
 BEGAN = datetime(2026, 11, 23, 21, 0, tzinfo=UTC)
+LATER = BEGAN + timedelta(minutes=2)
 DEADLINE = BEGAN + timedelta(minutes=15)
 TURN = BEGAN + timedelta(minutes=10)
 TIMES = (BEGAN, TURN - timedelta(seconds=1), TURN, DEADLINE - timedelta(seconds=1), DEADLINE, DEADLINE + timedelta(days=1))
@@ -65,7 +66,8 @@ def every_case() -> Iterator[Case]:
     intents = [intent(goal, was_running=was) for goal, was in product(Goal, (True, False))]
     machines = [instance(*facts) for facts in product(InstanceState, TYPES, Health, REASONS)]
     for one, machine, probes, is_new, now in product(intents, [None, *machines], ProbeState, (True, False), TIMES):
-        yield Case(one, Observation(machine, probes, is_new), now)
+        until = BEGAN if is_new and probes in (ProbeState.UNKNOWN, ProbeState.FAILING) else None
+        yield Case(one, Observation(machine, probes, is_new, until), now)
 
 
 def is_allowed(case: Case, step: Step) -> bool:
@@ -134,6 +136,13 @@ STOPPED, RUNNING = InstanceState.STOPPED, InstanceState.RUNNING
         (FORWARD, Observation(instance(RUNNING, "new"), ProbeState.UNKNOWN), BEGAN, Step.PROBE),
         (FORWARD, Observation(instance(RUNNING, "new"), ProbeState.FAILING), BEGAN, Step.PROBE),
         (FORWARD, Observation(instance(RUNNING, "new"), ProbeState.FAILING), TURN, Step.TURN_BACK),
+        (FORWARD, Observation(instance(RUNNING, "new"), ProbeState.FAILING, probed_until=LATER), BEGAN, Step.PROBE),
+        (FORWARD, Observation(instance(RUNNING, "new"), ProbeState.FAILING, probed_until=LATER), LATER, Step.TURN_BACK),
+        (FORWARD, Observation(instance(RUNNING, "new"), ProbeState.UNKNOWN, probed_until=LATER), LATER, Step.TURN_BACK),
+        (FORWARD, Observation(instance(RUNNING, "new"), ProbeState.FAILING, probed_until=DEADLINE), TURN, Step.TURN_BACK),
+        (FORWARD, Observation(instance(RUNNING, "new"), ProbeState.OK, probed_until=LATER), LATER, Step.FINISH),
+        (BACK, Observation(instance(RUNNING, "old"), ProbeState.FAILING, probed_until=LATER), LATER, Step.FINISH),
+        (BACK, Observation(instance(RUNNING, "new"), ProbeState.FAILING, probed_until=LATER), LATER, Step.STOP),
         (FORWARD, Observation(instance(RUNNING, "new"), ProbeState.OK), TURN, Step.FINISH),
         (FORWARD, Observation(instance(RUNNING, "new")), DEADLINE, Step.FINISH),
         (FORWARD, Observation(instance(InstanceState.PENDING, "new")), TURN, Step.TURN_BACK),

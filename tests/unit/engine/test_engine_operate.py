@@ -29,7 +29,7 @@ from scaler.engine.operate import execute
 from scaler.testing import Call, FakeProvider
 from tests.unit.engine.world import DEADLINE, WEB, ListedProber, World, a_world
 
-PROBE = TcpProbe("{address}", 443, timedelta(seconds=5))
+PROBE = TcpProbe("{address}", 443, timedelta(minutes=20))
 
 
 def test_plain_growth_ends_running_on_the_new_type(world: World) -> None:

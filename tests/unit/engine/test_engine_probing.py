@@ -8,7 +8,7 @@ import pytest
 
 from scaler.domain.instance import InstanceState
 from scaler.domain.operation import LEASE, Intent, Step
-from scaler.domain.outcome import Outcome
+from scaler.domain.outcome import OperationResult, Outcome
 from scaler.domain.policy import CommandProbe, Probe, TcpProbe
 from scaler.testing import FakeClock
 from tests.unit.engine.world import ListedProber, Said, World
@@ -153,6 +153,75 @@ def test_a_probe_that_has_passed_is_not_asked_again_while_the_next_one_fails(wor
 
     assert result.outcome is Outcome.DONE
     assert len(prober.asked) == 4
+
+
+def _timed(seconds: float) -> TcpProbe:
+    return TcpProbe("{address}", 443, timedelta(seconds=seconds))
+
+
+def _turned_back_at(result: OperationResult) -> datetime:
+    return next(one.at for one in result.steps if one.step == Step.TURN_BACK)
+
+
+def test_a_probe_that_did_not_pass_within_its_own_time_turns_it_back_with_its_last_words(world: World) -> None:
+    prober = world.prober = ListedProber([False])
+
+    result = world.grow(probes=[_timed(30)])
+
+    probed_at = next(one.at for one in result.steps if one.step == Step.PROBE)
+    assert (result.outcome, world.is_as_before()) == (Outcome.ROLLED_BACK, True)
+    assert "b1.large did not pass its health checks within their time: the health check fails: connection refused" in result.hint
+    assert timedelta(seconds=30) <= _turned_back_at(result) - probed_at <= timedelta(seconds=32)
+    assert 28 <= len(prober.asked) <= 31
+
+
+def test_the_time_of_a_probe_begins_when_it_is_first_asked_and_not_when_the_instance_is_stopped(world: World) -> None:
+    world.prober = ListedProber([False, False, True])
+
+    assert world.grow(probes=[_timed(5)]).outcome is Outcome.DONE
+
+
+def test_each_probe_has_its_own_time(world: World) -> None:
+    world.prober = ListedProber([*[False] * 20, True, *[False] * 20, True])
+
+    assert world.grow(probes=[_timed(25), _timed(25)]).outcome is Outcome.DONE
+
+
+def test_the_shorter_time_of_the_second_probe_decides_once_the_first_has_passed(world: World) -> None:
+    world.prober = ListedProber([*[False] * 20, True, False])
+
+    result = world.grow(probes=[_timed(120), _timed(10)])
+
+    probed_at = next(one.at for one in result.steps if one.step == Step.PROBE)
+    assert result.outcome is Outcome.ROLLED_BACK
+    assert timedelta(seconds=28) <= _turned_back_at(result) - probed_at <= timedelta(seconds=36)
+
+
+def test_a_command_that_hangs_is_ended_with_its_time_and_before_the_stop(world: World) -> None:
+    prober = _slow(world, 10**6)
+    were_ended: list[bool] = []
+    world.cloud.before = lambda call: were_ended.extend(one.is_ended for one in prober.tries) if call.method == "stop" else None
+
+    result = world.grow(probes=[CommandProbe(("./smoke",), timedelta(seconds=20))])
+
+    assert (result.outcome, world.is_as_before()) == (Outcome.ROLLED_BACK, True)
+    assert "did not pass its health checks within their time" in result.hint
+    assert were_ended == [True]
+    assert result.ended_at - result.started_at < timedelta(seconds=200)
+
+
+def test_a_try_that_passed_within_its_time_counts_where_the_next_look_is_after_it(world: World) -> None:
+    _slow(world, 0.5)
+
+    assert world.grow(probes=[CommandProbe(("./smoke",), timedelta(seconds=0.8))]).outcome is Outcome.DONE
+
+
+def test_a_probe_longer_than_the_operation_has_is_cut_by_the_operation(world: World) -> None:
+    world.prober = ListedProber([False])
+
+    result = world.grow(probes=[_timed(3600)])
+
+    assert timedelta(seconds=600) <= _turned_back_at(result) - result.started_at <= timedelta(seconds=605)
 
 
 def _raise_if(is_time: bool) -> None:
