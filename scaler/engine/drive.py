@@ -123,7 +123,7 @@ def drive(driver: Driver, run: Run) -> OperationResult:
 
 def _interrupt(driver: Driver, run: Run) -> None:
     if run.is_untouched and run.is_begun_here and not run.may_be_touched:
-        _finish(driver, run, Outcome.UNCHANGED, "interrupted before anything was changed")
+        _finish(driver, run, Outcome.REFUSED, "interrupted before anything was changed")
     else:
         _leave(driver, run, "interrupted")
 

@@ -30,6 +30,7 @@ def test_a_region_that_does_not_exist_is_answered_with_the_nearest(cloudy: Scale
     assert "us-east-1" in done.err
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_is_down_is_named(cloudy: Scale, cloud: Cloud) -> None:
     done = cloudy("status", cloud.reference, env={"AWS_ENDPOINT_URL": "http://127.0.0.1:9"})
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.functional.conftest import Scale, eventually
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def stage(scale: Scale, tmp_path: Path, local: str) -> Scale:

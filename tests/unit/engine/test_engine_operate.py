@@ -342,7 +342,7 @@ def test_an_interruption_before_anything_was_touched_removes_the_intent(state: I
 
     result = world.grow(driver=world.driver(is_interrupted=lambda: True))
 
-    assert (result.outcome, result.hint) == (Outcome.UNCHANGED, "interrupted before anything was changed")
+    assert (result.outcome, result.hint) == (Outcome.REFUSED, "interrupted before anything was changed")
     assert (world.changes, world.web.state, world.web.type_name) == ([], state, "b1.small")
     assert TagKey.INTENT not in world.web.records
 
