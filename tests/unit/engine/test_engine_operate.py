@@ -353,7 +353,7 @@ def test_an_interruption_after_a_refused_change_only_removes_the_intent(world: W
 
     result = world.grow(driver=world.driver(is_interrupted=lambda: next(looks)))
 
-    assert (result.outcome, world.is_as_before()) == (Outcome.UNCHANGED, True)
+    assert (result.outcome, world.is_as_before()) == (Outcome.REFUSED, True)
 
 
 def test_an_interruption_after_a_stop_whose_answer_was_lost_keeps_the_intent() -> None:
