@@ -7,8 +7,8 @@ import click
 
 from scaler.cli import wiring
 from scaler.cli.progress import Progress
-from scaler.cli.talk import say
-from scaler.domain.errors import ScalerError
+from scaler.cli.talk import answer, say
+from scaler.domain.errors import Refused, ScalerError
 from scaler.domain.outcome import EXIT_CODES, OperationResult, Outcome
 from scaler.domain.plan import Plan
 from scaler.engine import plan as planning
@@ -20,7 +20,7 @@ from scaler.render import json, text
 def show(context: wiring.Context, request: planning.Request, output_format: str, *, show_all: bool = False) -> int:
     """Write the plan to stdout and change nothing; 3 where it is refused."""
     plan = planning.make(context.one(), request, context.clock, context.store)
-    click.echo(json.dump(json.plan(plan)) if output_format == "json" else "\n".join(text.plan(plan, show_all=show_all)))
+    answer(json.dump(json.plan(plan)) if output_format == "json" else "\n".join(text.plan(plan, show_all=show_all)))
     return 0 if plan.remedy else 3
 
 
@@ -33,14 +33,18 @@ def run(
     scope = context.one()
     plan = planning.make(scope, request, context.clock, context.store)
     as_json = output_format == "json"
-    shown = "\n".join(text.plan(plan))
-    say(shown) if as_json else click.echo(shown)
+    (say if as_json else answer)("\n".join(text.plan(plan)))
     if plan.remedy is None:
         return _refuse(context, plan, "; ".join(one.text for one in plan.refused), as_json=as_json)
     if not yes and not _is_confirmed(plan):
         return _refuse(context, plan, "not confirmed (--yes does it without asking)", as_json=as_json)
-    result = _execute(context, scope, plan, deadline)
-    click.echo(json.dump(json.operation(result)) if as_json else "\n".join(text.operation(result)))
+    try:
+        result = _execute(context, scope, plan, deadline)
+    except Refused as error:
+        return _refuse(context, plan, f"{error} {error.hint}".strip(), as_json=as_json)
+    answer(json.dump(json.operation(result)) if as_json else "\n".join(text.operation(result)))
+    if result.outcome is Outcome.NEEDS_ATTENTION and context.policy is not None:
+        say(f"scale: to have its health checks run then, name the policy file: --policy {context.policy.path}")
     return result.exit_code
 
 
@@ -56,7 +60,7 @@ def _is_confirmed(plan: Plan) -> bool:
 
 def _refuse(context: wiring.Context, plan: Plan, why: str, *, as_json: bool) -> int:
     if as_json:
-        click.echo(json.dump(json.unchanged(plan, Outcome.REFUSED, why, context.clock.now())))
+        answer(json.dump(json.unchanged(plan, Outcome.REFUSED, why, context.clock.now())))
     say(f"scale: {plan.instance.name} was not changed: {why}")
     return EXIT_CODES[Outcome.REFUSED]
 

@@ -30,6 +30,7 @@ def command(
     if exit_code is None and not (log_path or kernel_path or instance_ref):
         raise click.UsageError("Give at least one of --exit-code, --log, --kernel-log, --instance.")
     from scaler.cli.logfile import read_log, read_text
+    from scaler.cli.talk import answer
     from scaler.domain.evidence import Evidence, KernelLog
     from scaler.engine.diagnose import diagnose_on
     from scaler.host.clock import SystemClock
@@ -46,4 +47,4 @@ def command(
         scope = wiring.context(policy_path, instance_ref).one()
     evidence = Evidence(exit_code, lines, kernel_logs, began_at=began_at)
     result = diagnose_on(evidence, scope, clock)
-    click.echo(json.dump(json.diagnosis(result)) if output_format == "json" else "\n".join(text.diagnosis(result)))
+    answer(json.dump(json.diagnosis(result)) if output_format == "json" else "\n".join(text.diagnosis(result)))

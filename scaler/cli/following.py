@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-import click
-
 from scaler.cli import guarding, wiring
 from scaler.cli.logfile import read_log
 from scaler.cli.running import Runner
+from scaler.cli.talk import answer
 from scaler.cli.telling import Stderr, check_report_path, report_json
 from scaler.domain.errors import UsageError
 from scaler.domain.evidence import Evidence
@@ -49,7 +48,7 @@ def after(wanted: Followed) -> int:
             redeploy.report.endings.append(Ending(guarding.unrun(error), None))
     last = guarding.conclude(redeploy.report, tell, wanted.report_path, has_target=context is not None)
     if wanted.is_json:
-        click.echo(json.dump(report_json(redeploy.report)))
+        answer(json.dump(report_json(redeploy.report)))
     if len(redeploy.report.endings) > 1:
         return last
     code = _exit_code(redeploy.report)

@@ -13,6 +13,7 @@ from scaler.cli import options
 def command(name: str | None, limit: int, policy_path: str | None, output_format: str) -> None:
     """Show the deploys and operations this machine has recorded, newest first; of one instance where it is named."""
     from scaler.cli import wiring
+    from scaler.cli.talk import answer
     from scaler.render import json, text
 
     if name is None:
@@ -24,6 +25,6 @@ def command(name: str | None, limit: int, policy_path: str | None, output_format
         deploys = [one for key in ids for one in context.store.deploys(key, limit)]
         operations = [one for key in ids for one in context.store.operations(key, limit)]
     if output_format == "json":
-        click.echo(json.dump(json.history(deploys, operations)))
+        answer(json.dump(json.history(deploys, operations)))
     else:
-        click.echo("\n".join(text.history(deploys, operations)))
+        answer("\n".join(text.history(deploys, operations)))

@@ -6,6 +6,7 @@ import sys
 import click
 
 from scaler import __version__
+from scaler.cli.talk import fill_closed_streams, say
 from scaler.domain.errors import PolicyError, ScalerError
 
 _COMMANDS = {
@@ -54,6 +55,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; every user's problem ends in one message and the documented exit code, a bug in a traceback and 1."""
+    fill_closed_streams()
     try:
         cli(prog_name="scale")
     except ScalerError as error:
@@ -64,6 +66,6 @@ def main() -> None:
 def print_error(error: ScalerError) -> None:
     """Write an error and its hint to stderr."""
     # A policy file's errors are lines of their own, so that editors can jump to file:line:column.
-    click.echo(str(error) if isinstance(error, PolicyError) else f"scale: {error}", err=True)
+    say(str(error) if isinstance(error, PolicyError) else f"scale: {error}")
     if error.hint:
-        click.echo(f"       {error.hint}", err=True)
+        say(f"       {error.hint}")

@@ -1,15 +1,15 @@
 """The work of `scale resume`: each instance by itself, so that one that cannot be resumed does not hold up the others."""
 
-from collections.abc import Iterator, Sequence
-
-import click
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from scaler.cli import wiring
 from scaler.cli.main import print_error
-from scaler.cli.talk import say
+from scaler.cli.talk import answer, say
 from scaler.domain.errors import CredentialsMissing, ScalerError, UsageError
 from scaler.domain.instance import Instance, Reference
 from scaler.domain.operation import Decision
+from scaler.domain.outcome import OperationResult, Outcome
 from scaler.engine.calls import call
 from scaler.engine.resume import resume as resume_one
 from scaler.engine.targets import Scope
@@ -19,54 +19,73 @@ from scaler.render import json, text
 
 def resume(names: Sequence[str], policy_path: str | None, output_format: str) -> int:
     """Resume what is named, or everything that carries an intent where nothing is; the worst exit code."""
-    worst, results = 0, []
+    work = _Work(policy_path)
     with wiring.noting_interrupts() as interrupts:
-        for context, scope in _meant(names, policy_path):
-            driver = wiring.driver(scope.provider, context.clock, _say, interrupts)
-            try:
-                result = resume_one(scope, driver, context.store)
-            except ScalerError as error:
-                print_error(error)
-                worst = max(worst, error.exit_code)
-                continue
-            if result is None:
-                click.echo(
-                    f"scale: {scope.instance.name} carries no intent; it is {scope.instance.state}, {scope.instance.type_name}",
-                    err=True,
-                )
-                continue
-            results.append(result)
-            worst = max(worst, result.exit_code)
-    if not names and not results and not worst:
+        for name in names or work.all_with_intent():
+            work.resume(name, interrupts)
+    if not names and not work.results and not work.worst:
         say("scale: no instance carries an intent: nothing was left unfinished")
     if output_format == "json":
-        values = [json.operation(one) for one in results]
-        click.echo(json.dump(values[0] if len(values) == 1 else {"schema": "scale.operation_list/1", "operations": values}))
-    else:
-        for one in results:
-            click.echo("\n".join(text.operation(one)))
-    return worst
+        answer(json.dump(json.operations(work.results, is_list=not names or work.is_list)))
+    elif done := [line for one in work.results if one.steps for line in text.operation(one)]:
+        answer("\n".join(done))
+    return work.worst
+
+
+@dataclass(slots=True)
+class _Work:
+    policy_path: str | None
+    worst: int = 0
+    """The worst exit code so far."""
+    results: list[OperationResult] = field(default_factory=list)
+    is_list: bool = False
+    """More than one instance was meant."""
+
+    def resume(self, name: str, interrupts: wiring.Interrupts) -> None:
+        """Resume what one name means; what goes wrong with it is said, and the next one has its turn."""
+        try:
+            context = wiring.context(self.policy_path, name)
+            scopes = context.scopes()
+        except ScalerError as error:
+            self._note(error)
+            return
+        self.is_list = self.is_list or len(scopes) > 1 or bool(self.results)
+        for scope in scopes:
+            try:
+                self._one(context, scope, interrupts)
+            except ScalerError as error:
+                self._note(error)
+
+    def _one(self, context: wiring.Context, scope: Scope, interrupts: wiring.Interrupts) -> None:
+        if scope.instance.records and context.policy is None:
+            say("scale: there is no policy file here, so no health checks are run (--policy FILE names one)")
+        result = resume_one(scope, wiring.driver(scope.provider, context.clock, _say, interrupts), context.store)
+        if result is None:
+            instance = scope.instance
+            say(f"scale: {instance.name} carries no intent; it is {instance.state}, {instance.type_name}")
+            now, kind = context.clock.now(), instance.type_name
+            result = OperationResult(instance.id, Outcome.UNCHANGED, kind, kind, now, now, 0.0, (), "it carries no intent")
+        self.results.append(result)
+        self.worst = max(self.worst, result.exit_code)
+
+    def all_with_intent(self) -> Sequence[str]:
+        """Every instance with an intent within reach. A provider nobody has set up here has none; one that fails is an error."""
+        providers, clock = wiring.Providers(), SystemClock()
+        found: list[Instance] = []
+        for name in wiring.provider_names():
+            try:
+                found += call(providers(name).find_with_intent, clock)
+            except (CredentialsMissing, UsageError) as error:
+                say(f"scale: {name} was not searched: {error}")
+            except ScalerError as error:
+                say(f"scale: {name} could not be searched:")
+                self._note(error)
+        return [str(Reference.parse(instance.id)) for instance in found]
+
+    def _note(self, error: ScalerError) -> None:
+        print_error(error)
+        self.worst = max(self.worst, error.exit_code)
 
 
 def _say(instance: Instance, decision: Decision) -> None:
     say(f"scale: {text.step(instance, decision)}")
-
-
-def _meant(names: Sequence[str], policy_path: str | None) -> Iterator[tuple[wiring.Context, Scope]]:
-    for name in names or _all_with_intent():
-        context = wiring.context(policy_path, name)
-        for scope in context.scopes():
-            yield context, scope
-
-
-def _all_with_intent() -> Iterator[str]:
-    providers = wiring.Providers()
-    clock = SystemClock()
-    for name in wiring.provider_names():
-        try:
-            provider = providers(name)
-            instances = call(provider.find_with_intent, clock)
-        except (CredentialsMissing, UsageError) as error:
-            click.echo(f"scale: {name} was not searched: {error}", err=True)
-            continue
-        yield from (str(Reference.parse(instance.id)) for instance in instances)

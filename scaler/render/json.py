@@ -112,6 +112,13 @@ def operation(value: OperationResult) -> Object:
     }
 
 
+def operations(values: Sequence[OperationResult], *, is_list: bool) -> Object:
+    """One operation by itself, or a list of them where several were meant."""
+    if len(values) == 1 and not is_list:
+        return operation(values[0])
+    return {"schema": "scale.operation_list/1", "operations": [operation(one) for one in values]}
+
+
 def unchanged(of: Plan, outcome: Outcome, hint: str, now: datetime) -> Object:
     """The operation that did not take place, in the same form."""
     instance = of.instance

@@ -1,5 +1,6 @@
-"""Every command and every option stands in docs/commands.md."""
+"""Every command and every option stands in the section of docs/commands.md that is about it."""
 
+import re
 from pathlib import Path
 
 import click
@@ -8,9 +9,18 @@ import pytest
 from scaler.cli.main import cli
 from scaler.domain import errors
 
-ROOT = Path(__file__).parents[3]
-DOCUMENT = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8") + (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[3] / "docs"
+COMMANDS = (DOCS / "commands.md").read_text(encoding="utf-8")
 CONTEXT = click.Context(cli)
+
+
+def section(name: str) -> str:
+    """The text below the heading that names the command."""
+    for part in re.split(r"^## ", COMMANDS, flags=re.MULTILINE)[1:]:
+        heading = part.partition("\n")[0]
+        if re.search(rf"\bscale {name}\b", heading):
+            return part
+    raise AssertionError(f"docs/commands.md has no section about scale {name}")
 
 
 def commands() -> list[tuple[str, click.Command]]:
@@ -19,18 +29,23 @@ def commands() -> list[tuple[str, click.Command]]:
         command = cli.get_command(CONTEXT, name)
         assert command is not None
         found.append((name, command))
-        if isinstance(command, click.Group):
-            found += [(f"{name} {sub}", each) for sub, each in command.commands.items()]
     return found
 
 
 @pytest.mark.parametrize(("name", "command"), commands(), ids=lambda value: value if isinstance(value, str) else "")
-def test_a_command_and_its_options_are_documented(name: str, command: click.Command) -> None:
-    assert name.rsplit(maxsplit=1)[-1] in DOCUMENT
-    for option in command.params:
-        if isinstance(option, click.Option):
-            assert option.opts[0] in DOCUMENT, f"{option.opts[0]} of scale {name} is not in docs/commands.md"
-        assert not isinstance(option, click.Option) or option.help, f"{option.name} of scale {name} has no help"
+def test_a_command_and_its_options_are_documented_where_one_looks_for_them(name: str, command: click.Command) -> None:
+    text = section(name)
+    parts = [command, *(command.commands.values() if isinstance(command, click.Group) else ())]
+    for option in (option for part in parts for option in part.params if isinstance(option, click.Option)):
+        assert f"`{option.opts[0]}" in text, f"{option.opts[0]} is not in the section about scale {name}"
+        assert option.help, f"{option.opts[0]} of scale {name} has no help"
+    for sub in parts[1:]:
+        assert str(sub.name) in text
+
+
+def test_a_command_without_a_section_is_found_out() -> None:
+    with pytest.raises(AssertionError, match="scale fly"):
+        section("fly")
 
 
 def test_every_exit_code_an_error_ends_with_is_documented() -> None:
@@ -39,4 +54,4 @@ def test_every_exit_code_an_error_ends_with_is_documented() -> None:
     }
 
     assert codes == {2, 3, 4, 5}
-    assert all(f"| {code} | " in DOCUMENT for code in codes)
+    assert all(f"| {code} | " in COMMANDS for code in codes)

@@ -35,6 +35,7 @@ def test_help_loads_no_sdk_and_no_rich_or_pydantic() -> None:
         "scaler",
         "scaler.cli",
         "scaler.cli.main",
+        "scaler.cli.talk",
         "scaler.domain",
         "scaler.domain.errors",
     }
