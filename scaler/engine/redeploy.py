@@ -222,6 +222,8 @@ class Redeploy:
             return None
         if held_back := self._held_back(target, may_act=may_act):
             session.tell.note(f"nothing is changed: {held_back}")
+            if plan.chosen is not None and not session.is_dry_run:
+                session.tell.note(f"  by hand: scale up {plan.instance.id} --to {plan.chosen.type.name}")
             return None
         if not session.approve(plan, target.on_oom.approval) or self._is_interrupted():
             return None
