@@ -1,5 +1,6 @@
 """What `up`, `down` and `plan` have in common: show the plan, ask, do it, say what changed."""
 
+import shlex
 import sys
 from datetime import timedelta
 
@@ -43,9 +44,16 @@ def run(
     except Refused as error:
         return _refuse(context, plan, f"{error} {error.hint}".strip(), as_json=as_json)
     answer(json.dump(json.operation(result)) if as_json else "\n".join(text.operation(result)))
-    if result.outcome is Outcome.NEEDS_ATTENTION and context.policy is not None:
-        say(f"scale: to have its health checks run then, name the policy file: --policy {context.policy.path}")
+    if reminder := policy_reminder(context, result):
+        say(f"scale: {reminder}")
     return result.exit_code
+
+
+def policy_reminder(context: wiring.Context, result: OperationResult) -> str:
+    """What to add to the `scale resume` of a result that needs a person; empty where nothing is."""
+    if result.outcome is not Outcome.NEEDS_ATTENTION or context.policy is None:
+        return ""
+    return f"to have its health checks run then, name the policy file: --policy {shlex.quote(str(context.policy.path))}"
 
 
 def _is_confirmed(plan: Plan) -> bool:
@@ -54,7 +62,7 @@ def _is_confirmed(plan: Plan) -> bool:
     try:
         return click.confirm(f"Change {plan.instance.name}?", err=True)
     except click.Abort:
-        click.echo(err=True)
+        say("")
         return False
 
 

@@ -14,9 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
-
 from scaler.cli import wiring
+from scaler.cli.talk import answer
 from scaler.domain.errors import ScalerError, UsageError
 
 _POLL_SECONDS = 0.2
@@ -52,7 +51,7 @@ def run(*, keep: bool) -> int:
         code = _show(stage, ["guard", "demo", "--report", str(report)])
         _show(stage, ["status", "demo"])
         _show(stage, ["history"])
-        click.echo(f"\nThe deploy ended with {code}. The report: {_kept(report)}")
+        answer(f"\nThe deploy ended with {code}. The report: {_kept(report)}")
         if keep:
             _stay(stage)
     return code
@@ -91,7 +90,7 @@ def _environment(cloud: Mapping[str, str], folder: Path, policy: Path) -> dict[s
 
 @contextlib.contextmanager
 def _emulator() -> Iterator[Mapping[str, str]]:
-    click.echo(f"Starting an emulated EC2 on this machine, with one {_TYPE} named {_NAME} ...")
+    answer(f"Starting an emulated EC2 on this machine, with one {_TYPE} named {_NAME} ...")
     command = [sys.executable, "-m", "scaler_providers.ec2.emulator", _TYPE, _NAME]
     pipe = subprocess.PIPE
     # A session of its own: Ctrl-C at the terminal must not take the cloud away from under a command that is being ended.
@@ -123,7 +122,7 @@ def _examples() -> Path:
 
 def _show(stage: Stage, arguments: Sequence[str]) -> int:
     """Run one command to its end, which comes early where someone ends the demo."""
-    click.echo(f"\n$ scale {shlex.join(arguments)}")
+    answer(f"\n$ scale {shlex.join(arguments)}")
     process = subprocess.Popen([sys.executable, "-m", "scaler", *arguments], env={**os.environ, **stage.environment})
     is_told = False
     while process.poll() is None:
@@ -146,10 +145,10 @@ def _kept(report: Path) -> str:
 
 
 def _stay(stage: Stage) -> None:
-    click.echo("\nThe emulated cloud stays. In another terminal:\n")
+    answer("\nThe emulated cloud stays. In another terminal:\n")
     for name, value in stage.environment.items():
-        click.echo(f"  export {name}={shlex.quote(value)}")
-    click.echo("  scale up demo        # or: scale status, scale plan --all, scale down demo\n\nCtrl-C ends it.")
+        answer(f"  export {name}={shlex.quote(value)}")
+    answer("  scale up demo        # or: scale status, scale plan --all, scale down demo\n\nCtrl-C ends it.")
     while stage.interrupts.signal is None:
         is_ready, _, _ = select.select([] if sys.stdin.isatty() else [sys.stdin], [], [], _POLL_SECONDS)
         if is_ready and not os.read(sys.stdin.fileno(), 4096):

@@ -46,7 +46,7 @@ def after(wanted: Followed) -> int:
         except CannotRun as error:
             tell.note(str(error))
             redeploy.report.endings.append(Ending(guarding.unrun(error), None))
-    last = guarding.conclude(redeploy.report, tell, wanted.report_path, has_target=context is not None)
+    last = guarding.conclude(redeploy.report, tell, wanted.report_path, context=context)
     if wanted.is_json:
         answer(json.dump(report_json(redeploy.report)))
     if len(redeploy.report.endings) > 1:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scaler.cli import wiring
+from scaler.cli.change import policy_reminder
 from scaler.cli.running import Enclosure, Runner, sandbox_host
 from scaler.cli.telling import Approve, Stderr, check_report_path, write_report
 from scaler.domain.errors import UsageError
@@ -49,16 +50,18 @@ def guard(wanted: Wanted) -> int:
         except CannotRun as error:
             tell.note(str(error))
             redeploy.report.endings.append(Ending(unrun(error), None))
-    return conclude(redeploy.report, tell, wanted.report_path, has_target=context is not None)
+    return conclude(redeploy.report, tell, wanted.report_path, context=context)
 
 
-def conclude(report: Report, tell: Stderr, report_path: str | None, *, has_target: bool) -> int:
+def conclude(report: Report, tell: Stderr, report_path: str | None, *, context: wiring.Context | None) -> int:
     """Say what is left to say, write the report; the last attempt's exit code."""
     if report.error is not None:
         tell.note(f"{report.error}")
         if report.error.hint:
             tell.note(f"  {report.error.hint}")
-    if not has_target and report.endings[-1].diagnosis is not None:
+    if context and report.operation and (reminder := policy_reminder(context, report.operation)):
+        tell.note(reminder)
+    if context is None and report.endings[-1].diagnosis is not None:
         tell.note("no instance is named (--instance, --target or a policy file), so this was only a diagnosis")
     write_report(report, report_path)
     return report.endings[-1].attempt.exit_code

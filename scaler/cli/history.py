@@ -11,7 +11,10 @@ from scaler.cli import options
 @options.policy
 @options.output_format
 def command(name: str | None, limit: int, policy_path: str | None, output_format: str) -> None:
-    """Show the deploys and operations this machine has recorded, newest first; of one instance where it is named."""
+    """Show the deploys and operations this machine has recorded, newest first; of one instance where it is named.
+
+    Deploys are recorded with their command lines, in a file that only you can read.
+    """
     from scaler.cli import wiring
     from scaler.cli.talk import answer
     from scaler.render import json, text

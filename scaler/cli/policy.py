@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from scaler.cli import options
+from scaler.cli.talk import answer
 
 _FILE = click.argument("file", required=False, type=click.Path(path_type=Path))
 
@@ -36,7 +37,7 @@ def check(file: Path | None) -> None:
     path = _path(file)
     targets = list(policyfile.load(path).targets)
     count = f"{len(targets)} target" + ("" if len(targets) == 1 else "s")
-    click.echo(f"{path} is valid: {count} ({', '.join(targets)})." if targets else f"{path} is valid: no targets.")
+    answer(f"{path} is valid: {count} ({', '.join(targets)})." if targets else f"{path} is valid: no targets.")
 
 
 @group.command()
@@ -52,9 +53,9 @@ def show(file: Path | None, output_format: str) -> None:
 
     shown = policyfile.show(policyfile.load(_path(file)))
     if output_format == "json":
-        click.echo(json.dumps(shown, indent=2))
+        answer(json.dumps(shown, indent=2))
     else:
-        click.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=120), nl=False)
+        answer(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=120).rstrip())
 
 
 @group.command()
@@ -64,7 +65,7 @@ def schema() -> None:
 
     from scaler import policyfile
 
-    click.echo(json.dumps(policyfile.schema(), indent=2))
+    answer(json.dumps(policyfile.schema(), indent=2))
 
 
 @group.command()
@@ -83,7 +84,7 @@ def init(file: Path) -> None:
         ) from None
     except OSError as error:
         raise Refused(f"{file} cannot be written: {error.strerror}.", hint="Name another file: scale policy init FILE") from error
-    click.echo(f"Wrote {file}. Name your instance in it, then run: scale policy check {file}")
+    answer(f"Wrote {file}. Name your instance in it, then run: scale policy check {file}")
 
 
 command = group

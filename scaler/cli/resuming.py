@@ -7,7 +7,7 @@ from scaler.cli import wiring
 from scaler.cli.main import print_error
 from scaler.cli.talk import answer, say
 from scaler.domain.errors import CredentialsMissing, ScalerError, UsageError
-from scaler.domain.instance import Instance, Reference
+from scaler.domain.instance import Instance, Reference, TagKey
 from scaler.domain.operation import Decision
 from scaler.domain.outcome import OperationResult, Outcome
 from scaler.engine.calls import call
@@ -57,8 +57,8 @@ class _Work:
                 self._note(error)
 
     def _one(self, context: wiring.Context, scope: Scope, interrupts: wiring.Interrupts) -> None:
-        if scope.instance.records and context.policy is None:
-            say("scale: there is no policy file here, so no health checks are run (--policy FILE names one)")
+        if TagKey.INTENT in scope.instance.records and (why := _why_unchecked(context, scope)):
+            say(f"scale: {why}: no health checks are run (--policy FILE names another)")
         result = resume_one(scope, wiring.driver(scope.provider, context.clock, _say, interrupts), context.store)
         if result is None:
             instance = scope.instance
@@ -74,17 +74,38 @@ class _Work:
         found: list[Instance] = []
         for name in wiring.provider_names():
             try:
-                found += call(providers(name).find_with_intent, clock)
-            except (CredentialsMissing, UsageError) as error:
+                provider = providers(name)
+            except UsageError as error:  # its SDK is not installed
                 say(f"scale: {name} was not searched: {error}")
+                continue
+            try:
+                found += call(provider.find_with_intent, clock)
             except ScalerError as error:
-                say(f"scale: {name} could not be searched:")
-                self._note(error)
+                if _is_not_set_up(error):
+                    say(f"scale: {name} was not searched: {error}")
+                else:
+                    say(f"scale: {name} could not be searched:")
+                    self._note(error)
         return [str(Reference.parse(instance.id)) for instance in found]
 
     def _note(self, error: ScalerError) -> None:
         print_error(error)
         self.worst = max(self.worst, error.exit_code)
+
+
+def _why_unchecked(context: wiring.Context, scope: Scope) -> str:
+    """Why health checks may be missing; empty where they are not, or where the policy's target has none."""
+    policy = context.policy
+    if policy is None:
+        return "no policy file"
+    if scope.target.health or scope.target.name in policy.targets:
+        return ""
+    return f"{policy.path} does not name {scope.instance.name}"
+
+
+def _is_not_set_up(error: ScalerError) -> bool:
+    """Credentials or a region are not configured at all; where configured ones do not work, the vendor's error is the cause."""
+    return isinstance(error, CredentialsMissing) and error.__cause__ is None
 
 
 def _say(instance: Instance, decision: Decision) -> None:

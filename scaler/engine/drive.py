@@ -110,6 +110,7 @@ def drive(driver: Driver, run: Run) -> OperationResult:
     Raises:
         LockHeld: another process took the lease before anything was changed.
     """
+    address = run.instance.public_address
     try:
         while (result := run.result) is None:
             if driver.is_interrupted():
@@ -118,7 +119,15 @@ def drive(driver: Driver, run: Run) -> OperationResult:
                 driver.clock.sleep(wait)
     finally:
         run.probing.end()
-    return result
+    return replace(result, hint=f"{result.hint} {_new_address(address, run.instance)}".strip())
+
+
+def _new_address(before: str | None, instance: Instance) -> str:
+    """A public address that changed is said: names, allow-lists and ssh configurations still hold the old one."""
+    now = instance.public_address
+    if before is None or now is None or before == now:
+        return ""
+    return f"Its public address is now {now} (was {before}): change what names the old one."
 
 
 def _interrupt(driver: Driver, run: Run) -> None:

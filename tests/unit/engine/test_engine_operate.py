@@ -58,6 +58,19 @@ def test_the_downtime_counts_from_the_first_look_where_the_answer_to_the_stop_wa
     assert 15 <= result.downtime_seconds <= 33
 
 
+def test_a_public_address_that_changed_is_said(world: World) -> None:
+    def renumber(call: Call) -> None:
+        if call.method == "start":
+            world.web.public_address = "203.0.113.99"
+
+    world.cloud.before = renumber
+
+    result = world.grow()
+
+    assert result.outcome is Outcome.DONE
+    assert "203.0.113.99 (was 203.0.113.10)" in result.hint
+
+
 def test_the_steps_say_what_was_done_in_order_and_each_once(world: World) -> None:
     result = world.grow()
 
