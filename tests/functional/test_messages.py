@@ -6,14 +6,29 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from scaler.domain.operation import Goal, Intent
 from tests.functional.conftest import Scale
 
-LIVE = "v1 forward from=256MiB to=512MiB next= run=1 owner=other:1 token=aa lease=4102444800 start=1700000000 end=4102444800"
-DEAD = LIVE.replace("lease=4102444800", "lease=1700000001")
+NOW = datetime.now(UTC)
+LIVE = Intent(
+    from_type="256MiB",
+    to_type="512MiB",
+    fallbacks=(),
+    goal=Goal.FORWARD,
+    was_running=True,
+    owner="other:1",
+    token="aa11",  # noqa: S106 - any will do
+    lease_until=NOW + timedelta(hours=1),
+    started_at=NOW - timedelta(minutes=2),
+    deadline=NOW + timedelta(hours=1),
+)
+DEAD = replace(LIVE, lease_until=NOW - timedelta(minutes=1))
 CREDENTIALS = {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 OUT_OF_MEMORY = b"[ 1.0] Out of memory: Killed process 7 (node) total-vm:900000kB, anon-rss:240000kB, file-rss:0kB, shmem-rss:0kB\n"
 _WRITE = """\
@@ -24,9 +39,9 @@ LocalProvider().write_tag(InstanceId("local:" + sys.argv[1]), TagKey.INTENT, sys
 """
 
 
-def leave(scale: Scale, name: str, intent: str) -> None:
+def leave(scale: Scale, name: str, intent: Intent) -> None:
     """Let another process have left its intent on a local instance."""
-    subprocess.run([sys.executable, "-c", _WRITE, name, intent], env=scale.environment, check=True)
+    subprocess.run([sys.executable, "-c", _WRITE, name, intent.encode()], env=scale.environment, check=True)
 
 
 def test_a_reader_that_is_gone_changes_neither_the_work_nor_the_exit_code(scale: Scale) -> None:
@@ -147,7 +162,7 @@ def test_an_operation_left_unfinished_names_the_policy_that_resuming_needs(scale
         assert process.stderr is not None
         process.stdin.write(OUT_OF_MEMORY)
         process.stdin.close()
-        assert any(b"health check" in line for line in process.stderr)
+        assert any(b"health check (" in line for line in process.stderr)
         process.send_signal(signal.SIGTERM)
         err = process.stderr.read()
 
@@ -184,4 +199,4 @@ def test_a_lock_that_is_held_is_a_refusal_in_json_too(scale: Scale) -> None:
 
     assert done.code == 3
     assert (done.json()["schema"], done.json()["outcome"]) == ("scale.operation/1", "refused")
-    assert "other:1" in str(done.json()["hint"])
+    assert "other:1 is changing x" in str(done.json()["hint"])
