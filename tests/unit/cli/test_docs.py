@@ -55,3 +55,11 @@ def test_every_exit_code_an_error_ends_with_is_documented() -> None:
 
     assert codes == {2, 3, 4, 5}
     assert all(f"| {code} | " in COMMANDS for code in codes)
+
+
+def test_every_json_form_is_documented() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in (DOCS.parent / "scaler").glob("**/*.py"))
+    forms = set(re.findall(r'"(scale\.\w+/\d+)"', source))
+
+    assert len(forms) >= 10
+    assert sorted(form for form in forms if f"`{form}`" not in COMMANDS) == []
