@@ -1,12 +1,12 @@
 """What the engine's tests share: a fake cloud with one instance, a driver for it, and a store and a prober in memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from scaler.domain.errors import ScalerError, StoreError
 from scaler.domain.instance import Instance, InstanceId, InstanceState, Reference, TagKey
-from scaler.domain.operation import Decision, Intent
+from scaler.domain.operation import LEASE, Decision, Goal, Intent
 from scaler.domain.outcome import DeployRecord, OperationResult
 from scaler.domain.plan import Plan
 from scaler.domain.policy import Probe, Target
@@ -16,7 +16,7 @@ from scaler.engine.plan import Request, make
 from scaler.engine.resume import resume
 from scaler.engine.targets import Scope
 from scaler.ports import Prober
-from scaler.testing import FakeClock, FakeProvider, Machine
+from scaler.testing import Call, FakeClock, FakeProvider, Machine
 
 DEADLINE = timedelta(minutes=15)
 WEB = InstanceId("fake:web-1")
@@ -139,3 +139,31 @@ def a_world(type_name: str = "b1.small", state: InstanceState = InstanceState.RU
     world = World()
     world.cloud.add("web-1", type_name, state)
     return world
+
+
+class Behind(FakeProvider):
+    """A cloud whose looks show, while told so, how everything was before."""
+
+    behind: Mapping[InstanceId, Instance] | None = None
+
+    def observe(self, ids: Sequence[InstanceId]) -> Mapping[InstanceId, Instance]:
+        seen = super().observe(ids)
+        return seen if self.behind is None else self.behind
+
+
+def meddle(world: World, method: str, action: Callable[[], object], *, is_before: bool = False) -> None:
+    """Let something happen around each call of one method."""
+
+    def hook(call: Call) -> None:
+        if call.method == method:
+            action()
+
+    if is_before:
+        world.cloud.before = hook
+    else:
+        world.cloud.after = hook
+
+
+def an_intent(world: World, owner: str) -> Intent:
+    now = world.clock.now()
+    return Intent("b1.small", "b1.large", (), Goal.FORWARD, True, owner, owner[:4] * 2, now + LEASE, now, now + DEADLINE)
