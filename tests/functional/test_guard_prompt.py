@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import subprocess
 import sys
 import time
@@ -22,8 +23,8 @@ def asked(scale: Scale, answer: bytes) -> tuple[int, bytes]:
         command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=scale.folder, env=scale.environment, start_new_session=True
     ) as process:
         os.close(theirs)
-        screen, until, is_typed = b"", time.monotonic() + 60, False
-        while time.monotonic() < until:
+        screen, until, is_typed = b"", time.monotonic() + 30, False
+        while select.select([ours], [], [], max(until - time.monotonic(), 0))[0]:
             try:
                 shown = os.read(ours, 65536)
             except OSError:
@@ -35,6 +36,8 @@ def asked(scale: Scale, answer: bytes) -> tuple[int, bytes]:
                 else:
                     os.write(ours, answer)
                 is_typed = True
+        if process.poll() is None and time.monotonic() >= until:
+            process.kill()
         os.close(ours)
         return process.wait(20), screen
 
